@@ -38,7 +38,10 @@ export const ERROR_CODES = {
   CHUNK_FORGED: entry("verify", "a chunk fails authentication: changed, swapped or sealed under another key"),
   STATE_CONFLICT: transient("storage", "somebody else changed a state record first"),
   STORAGE_UNAVAILABLE: transient("storage", "the storage did not answer, or throttled the request"),
-  STORAGE_REFUSED: entry("storage", "the storage refused the request: missing rights, wrong credential, no such container"),
+  STORAGE_REFUSED: entry(
+    "storage",
+    "the storage refused the request: missing rights, wrong credential, no such container",
+  ),
   STORAGE_PATH_INVALID: entry("config", "a blob name or vault path is not allowed"),
   MANIFEST_INVALID: entry("verify", "a manifest is not JSON of the documented shape"),
   MANIFEST_VERSION: entry("verify", "a manifest was written by a newer format version"),

@@ -1,0 +1,156 @@
+import { z } from "zod";
+import { parseDuration } from "./time.ts";
+import { parseSchedule } from "./schedule.ts";
+
+// One schema for everything: it validates, types, and generates docs/policy.schema.json for editors.
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "expected lower-case letters, digits and hyphens, 63 at most")
+  .describe("Lower-case letters, digits and hyphens; it becomes part of blob names.");
+
+const reference = z
+  .union([
+    z.strictObject({ env: z.string().min(1) }).describe("The value of this environment variable."),
+    z.strictObject({ secret: z.string().min(1) }).describe("The value of this secret in the policy's Key Vault."),
+  ])
+  .describe("A secret is never written in the policy: it is named, as an environment variable or a Key Vault secret.");
+
+const duration = z
+  .string()
+  .refine(isAccepted(parseDuration), 'expected a duration such as "15m", "1h" or "7d"')
+  .describe('A duration: "90s", "15m", "1h", "7d".');
+
+const schedule = z
+  .string()
+  .refine(isAccepted(parseSchedule), 'expected an NCRONTAB schedule with six fields such as "0 0 3 * * *"')
+  .describe("NCRONTAB with six fields (second first), in UTC.");
+
+const azureBlobVault = z.strictObject({
+  kind: z.literal("azure-blob"),
+  url: reference.optional().describe("Account URL (managed identity), or a URL with a SAS."),
+  connectionString: reference.optional().describe("For Azurite; on Azure use the URL and an identity."),
+  container: z.string().regex(/^[a-z0-9](?:-?[a-z0-9]){2,62}$/, "expected an Azure container name"),
+});
+
+const directoryVault = z.strictObject({
+  kind: z.literal("directory"),
+  path: z.string().min(1).describe("A folder; relative paths start at the policy's folder."),
+});
+
+const vault = z
+  .discriminatedUnion("kind", [azureBlobVault, directoryVault])
+  .refine(
+    (value) => value.kind !== "azure-blob" || (value.url === undefined) !== (value.connectionString === undefined),
+    {
+      error: "expected exactly one of url and connectionString",
+    },
+  );
+
+const fileKey = z.strictObject({
+  kind: z.literal("file"),
+  publicKey: z.string().min(1).describe("Path of a PEM file."),
+  privateKey: reference
+    .optional()
+    .describe("Names the PEM text, or the path of a PEM file. Leave it out where nothing is to be decrypted."),
+});
+
+const keyVaultKey = z.strictObject({
+  kind: z.literal("key-vault"),
+  keyUrl: z.url().describe("https://NAME.vault.azure.net/keys/KEY, with or without a version."),
+});
+
+const key = z.discriminatedUnion("kind", [fileKey, keyVaultKey]);
+
+const keys = z.strictObject({
+  encrypt: key.describe("RSA key whose public half wraps each backup's data key."),
+  breakGlass: z
+    .strictObject({ publicKey: z.string().min(1) })
+    .describe("Second recipient; its private half lies in a safe."),
+  sign: key.describe("EC P-256 key that certifies the session keys that sign manifests and receipts."),
+});
+
+const restoreTest = z.strictObject({
+  kind: z
+    .enum(["from-zero", "pitr"])
+    .describe("What a later version distinguishes by the chosen instant; both restore the newest backup now."),
+  schedule,
+  target: reference.describe("URL of a scratch server. A restore test drops what it made there, and nothing else."),
+});
+
+const mysqlSource = z.strictObject({
+  name,
+  kind: z.literal("mysql"),
+  url: reference.describe("mysql://USER:PASSWORD@HOST:PORT/?ssl-ca=PATH"),
+  databases: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe("Default: every schema that is not the server's own."),
+  excludeTables: z.array(z.string().regex(/^[^.]+\..+$/, 'expected "schema.table"')).default([]),
+  users: z.boolean().default(false).describe("Also back up accounts and grants."),
+  connections: z.int().min(1).max(32).default(2).describe("Connections that read rows at the same time."),
+  vaults: z.array(name).min(1),
+  rpo: duration,
+  rto: duration,
+  tag: z.string().max(200).optional().describe("Commit or tag of the application, kept in each manifest."),
+  schedule: z.strictObject({
+    full: schedule,
+    ship: schedule
+      .optional()
+      .describe("Log shipping; until it runs, the RPO is the time between two fulls, and freshness says so."),
+    verify: schedule.optional(),
+  }),
+  retention: z
+    .strictObject({ full: duration, log: duration.optional() })
+    .optional()
+    .describe("How long backups are to be kept. This version deletes nothing."),
+  restoreTests: z.array(restoreTest).default([]),
+});
+
+const webhook = z.strictObject({
+  url: reference,
+  secret: reference.describe("Shared secret of the HMAC-SHA256 signature in the header x-resguardo-signature."),
+});
+
+export const policySchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    environment: name,
+    keyVault: z.url().optional().describe('Key Vault that holds what {"secret": NAME} names.'),
+    vaults: z.record(name, vault).refine((value) => Object.keys(value).length > 0, "expected at least one vault"),
+    keys,
+    sources: z.array(z.discriminatedUnion("kind", [mysqlSource])).min(1),
+    alerts: z.strictObject({ webhook: webhook.optional() }).default({}),
+  })
+  .superRefine((policy, context) => {
+    const seen = new Set<string>();
+    for (const [index, source] of policy.sources.entries()) {
+      const path = ["sources", index];
+      if (seen.has(source.name)) context.addIssue({ code: "custom", path: [...path, "name"], message: "used twice" });
+      seen.add(source.name);
+      for (const [position, wanted] of source.vaults.entries()) {
+        if (wanted in policy.vaults) continue;
+        context.addIssue({ code: "custom", path: [...path, "vaults", position], message: "no vault of that name" });
+      }
+    }
+  });
+
+export type Policy = Readonly<z.output<typeof policySchema>>;
+export type SourcePolicy = Policy["sources"][number];
+export type VaultPolicy = Policy["vaults"][string];
+export type KeyPolicy = Policy["keys"]["encrypt"];
+export type RestoreTestPolicy = SourcePolicy["restoreTests"][number];
+/** A secret by name: `{ "env": NAME }` or `{ "secret": NAME }`. */
+export type Reference = z.output<typeof reference>;
+
+function isAccepted(parse: (text: string) => unknown): (text: string) => boolean {
+  return (text) => {
+    try {
+      parse(text);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+}
