@@ -1,5 +1,5 @@
 /** What an operator has to look at when a code appears. Decides the exit code: `usage` and `config` give 2, all others 1. */
-export type ErrorKind = "usage" | "config" | "source" | "storage" | "verify" | "restore" | "job" | "invariant";
+export type ErrorKind = "usage" | "config" | "source" | "storage" | "verify" | "restore" | "job" | "local" | "invariant";
 
 interface CodeEntry {
   kind: ErrorKind;
@@ -79,6 +79,12 @@ export const ERROR_CODES = {
   LEASE_LOST: transient("job", "the lease was lost while the job ran; the job stopped itself"),
   JOB_INTERRUPTED: transient("job", "the worker died before the run ended"),
   WEBHOOK_FAILED: transient("job", "the alert webhook did not accept the message"),
+
+  // servers of the local machine, and the embedded host
+  LOCAL_TOOL_UNAVAILABLE: entry("local", "a program that this machine needs can't be fetched from Debian's archive"),
+  LOCAL_SERVER_FAILED: entry("local", "a local server did not start, or did not answer in time"),
+  HOST_APP_INVALID: entry("local", "the embedded host can't load the compiled app, or one of its functions is declared wrongly"),
+  HOST_UNAVAILABLE: entry("local", "the embedded host can't listen on its port"),
 
   INVARIANT: entry("invariant", "a bug in this product; please report it with the log line"),
 } as const satisfies Record<string, CodeEntry>;

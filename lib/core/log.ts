@@ -40,6 +40,15 @@ export function createLogger(sink: LogSink, clock: () => Date = () => new Date()
   };
 }
 
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+/** A sink that passes on what is at least of level `least`. */
+export function atLeast(least: LogLevel, sink: LogSink): LogSink {
+  return (level, line) => {
+    if (LEVELS.indexOf(level) >= LEVELS.indexOf(least)) sink(level, line);
+  };
+}
+
 /** Discards everything; for library calls whose caller wants no log. */
 export const silentLogger: Logger = createLogger(() => {});
 

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { AppError } from "../core/errors.ts";
+
+/** A message on the queue `jobs`: one piece of work for one source. */
+export const jobMessageSchema = z.strictObject({
+  v: z.literal(1),
+  job: z.enum(["backup", "verify", "drill"]),
+  source: z.string().min(1).max(63),
+  /** Who asked: a timer's name, or the operator. */
+  requestedBy: z.string().min(1).max(200),
+  /** The occurrence of the schedule that made it due; absent when somebody asked. */
+  dueAt: z.iso.datetime().optional(),
+});
+
+export type JobMessage = z.output<typeof jobMessageSchema>;
+export type JobKind = JobMessage["job"];
+
+/** Checks what came from the queue. Throws MESSAGE_INVALID that names the fields, never their values. */
+export function parseJobMessage(message: unknown): JobMessage {
+  const result = jobMessageSchema.safeParse(typeof message === "string" ? fromJson(message) : message);
+  if (result.success) return result.data;
+  const fields = result.error.issues.map((issue) => issue.path.map(String).join(".") || issue.message);
+  throw new AppError("MESSAGE_INVALID", `job message: wrong, missing or unknown fields: ${fields.join(", ")}`, {
+    hint: 'Send {"v":1,"job":"backup","source":"NAME","requestedBy":"WHO"}; the job is one of backup, verify and drill.',
+  });
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
