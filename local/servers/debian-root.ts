@@ -1,0 +1,167 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { AppError } from "../../lib/core/errors.ts";
+import { cacheFolder } from "./cache.ts";
+
+const exec = promisify(execFile);
+
+/** A private folder with programs of a Debian suite and everything they link to, libc and loader included. */
+export interface DebianRoot {
+  /** Its `usr` folder, absolute. */
+  readonly usr: string;
+  /** Version by package name, dependencies included. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** The command line that starts a program of this folder, `bin/mysql` for instance, with its own loader and libraries. */
+  command(program: string, args?: readonly string[]): [file: string, ...args: string[]];
+}
+
+export interface DebianRequest {
+  /** `sid`, `bookworm`, … */
+  suite: string;
+  packages: readonly string[];
+}
+
+const MARKER = "packages.json";
+const FETCH_TIMEOUT_MS = 600_000;
+
+/**
+ * The folder with the asked-for packages, fetched once into the cache. Needs apt and dpkg, no root rights, and changes
+ * nothing outside the cache. Two processes may ask at once: the first to finish wins. Throws LOCAL_TOOL_UNAVAILABLE.
+ */
+export async function debianRoot(request: DebianRequest): Promise<DebianRoot> {
+  const servers = join(cacheFolder(), "servers");
+  const folder = join(servers, [request.suite, ...request.packages].join("+"));
+  if (!existsSync(join(folder, MARKER))) {
+    await mkdir(servers, { recursive: true });
+    const work = await mkdtemp(join(servers, ".fetch-"));
+    try {
+      const debs = await download(request, work);
+      await publish(await unpack(debs, work), folder);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  }
+  const packages = JSON.parse(await readFile(join(folder, MARKER), "utf8")) as Record<string, string>;
+  return openRoot(folder, packages);
+}
+
+function openRoot(folder: string, packages: Record<string, string>): DebianRoot {
+  const usr = join(folder, "usr");
+  const [triplet, loader] =
+    process.arch === "arm64"
+      ? ["aarch64-linux-gnu", "ld-linux-aarch64.so.1"]
+      : ["x86_64-linux-gnu", "ld-linux-x86-64.so.2"];
+  const libraries = join(usr, "lib", triplet);
+  return {
+    usr,
+    packages,
+    command: (program, args = []) => [
+      join(libraries, loader),
+      "--library-path",
+      libraries,
+      join(usr, program),
+      ...args,
+    ],
+  };
+}
+
+/** Downloads the packages and all they depend on; apt checks the archive's signatures. Returns the paths of the files. */
+async function download(request: DebianRequest, work: string): Promise<string[]> {
+  const cache = join(work, "cache");
+  const archives = join(cache, "archives");
+  const state = join(work, "state");
+  await mkdir(join(archives, "partial"), { recursive: true });
+  await mkdir(join(state, "lists", "partial"), { recursive: true });
+  await writeFile(join(state, "status"), "");
+  await writeFile(join(work, "sources.list"), sourcesList(request.suite));
+  await writeFile(join(work, "apt.conf"), aptSettings(work));
+  await aptGet(request, work, ["update"]);
+  await aptGet(request, work, ["install", "--download-only", "--yes", "--no-install-recommends", ...request.packages]);
+  const files = await readdir(archives);
+  return files.filter((file) => file.endsWith(".deb")).map((file) => join(archives, file));
+}
+
+function sourcesList(suite: string): string {
+  const mirror = process.env["RESGUARDO_DEBIAN_MIRROR"] ?? "http://deb.debian.org/debian";
+  return `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror} ${suite} main\n`;
+}
+
+function aptSettings(work: string): string {
+  return [
+    `Dir::Etc::sourcelist "${work}/sources.list";`,
+    'Dir::Etc::sourceparts "-";',
+    'Dir::Etc::preferencesparts "-";',
+    `Dir::State "${work}/state";`,
+    `Dir::State::status "${work}/state/status";`,
+    `Dir::Cache "${work}/cache";`,
+    `Dir::Log "${work}";`,
+    // Without it apt, run by root, becomes _apt, who may not enter the folders above the cache.
+    'APT::Sandbox::User "root";',
+    // The archive's Release file may be past its date on a mirror; its signature is checked all the same.
+    'Acquire::Check-Valid-Until "false";',
+    'Acquire::Languages "none";',
+    'Acquire::Retries "3";',
+    'Acquire::http::Timeout "30";',
+    // Container images hook in commands that clear the system's package cache.
+    "#clear APT::Update::Post-Invoke;",
+    "#clear DPkg::Post-Invoke;",
+    "",
+  ].join("\n");
+}
+
+async function aptGet(request: DebianRequest, work: string, args: string[]): Promise<void> {
+  try {
+    await exec("apt-get", ["-c", join(work, "apt.conf"), "-qq", "-o", "APT::Update::Error-Mode=any", ...args], {
+      timeout: FETCH_TIMEOUT_MS,
+      env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    });
+  } catch (error: unknown) {
+    throw new AppError(
+      "LOCAL_TOOL_UNAVAILABLE",
+      `${describe(request)}: apt-get ${args[0]} failed: ${reasonOf(error)}`,
+      {
+        hint: "Run on Debian or Ubuntu with apt and a way to Debian's archive, or name a mirror in RESGUARDO_DEBIAN_MIRROR.",
+        cause: error,
+      },
+    );
+  }
+}
+
+function describe({ suite, packages }: DebianRequest): string {
+  return `${packages.join(", ")} of Debian ${suite}`;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stderr = "stderr" in error ? String(error.stderr) : "";
+  const complaint = stderr.split("\n").find((line) => line.startsWith("E:"));
+  return complaint?.slice(2).trim() ?? error.message.split("\n")[0] ?? error.message;
+}
+
+async function unpack(debs: string[], work: string): Promise<string> {
+  const root = join(work, "root");
+  // Packages of older suites still ship /lib; with these links everything ends up below usr in any suite.
+  for (const name of ["bin", "sbin", "lib", "lib64"]) {
+    await mkdir(join(root, "usr", name), { recursive: true });
+    await symlink(join("usr", name), join(root, name));
+  }
+  const packages: Record<string, string> = {};
+  for (const deb of debs) {
+    await exec("dpkg-deb", ["--extract", deb, root]);
+    const [name = "", version = ""] = basename(deb).split("_");
+    packages[name] = decodeURIComponent(version);
+  }
+  await writeFile(join(root, MARKER), `${JSON.stringify(packages, undefined, 2)}\n`);
+  return root;
+}
+
+async function publish(root: string, folder: string): Promise<void> {
+  try {
+    await rename(root, folder);
+  } catch (error: unknown) {
+    if (!existsSync(join(folder, MARKER))) throw error;
+  }
+}
