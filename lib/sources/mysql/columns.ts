@@ -1,0 +1,67 @@
+import { quoteName } from "./quoting.ts";
+import type { ColumnModel, TableModel } from "./schema-model.ts";
+
+/** How one column travels: read by `select`, stored as it is or, where that would change it, through `store`. */
+interface ColumnCodec {
+  select: string;
+  /** SQL that makes the column's value from `value`: SQL of a variable or literal that holds the field's raw bytes. */
+  store?: (value: string) => string;
+}
+
+/** A position in LOAD DATA's column list: the column itself, or a variable with the assignment that uses it. */
+export interface LoadTarget {
+  target: string;
+  assignment?: string;
+}
+
+function codecOf(column: ColumnModel): ColumnCodec {
+  const name = quoteName(column.name);
+  switch (column.type) {
+    case "float":
+      // The text of a FLOAT has six digits; as DOUBLE it has as many as it takes. An addition would lose the sign of -0.
+      return { select: `CAST(${name} AS DOUBLE)` };
+    case "enum":
+    case "set":
+      // By number: the text '' is both the error value 0 and a possible member, and members can be equal in the collation.
+      return { select: `CAST(${name} AS UNSIGNED)`, store: (value) => `CAST(${value} AS UNSIGNED)` };
+    case "json":
+      // JSON refuses text in the binary character set, which rows are loaded in.
+      return { select: name, store: (value) => `CONVERT(${value} USING utf8mb4)` };
+    default:
+      return { select: name };
+  }
+}
+
+/** The columns that rows hold, in order: all that the server does not compute itself. */
+export function storedColumns(table: Pick<TableModel, "columns">): ColumnModel[] {
+  return table.columns.filter((column) => !column.generated);
+}
+
+/** The SELECT list that reads a table's rows as they are stored in a backup (session as in `row-session.ts`). */
+export function selectList(table: Pick<TableModel, "columns">): string {
+  return storedColumns(table)
+    .map((column) => codecOf(column).select)
+    .join(", ");
+}
+
+/** Where field `index` of a line goes in `LOAD DATA … CHARACTER SET binary (targets) SET assignments`. */
+export function loadTarget(column: ColumnModel, index: number): LoadTarget {
+  const { store } = codecOf(column);
+  const name = quoteName(column.name);
+  if (store === undefined) return { target: name };
+  const variable = `@f${index}`;
+  return { target: variable, assignment: `${name} = ${store(variable)}` };
+}
+
+/** The value of a column in an INSERT, from the SQL of a literal that holds the field's raw bytes (or `NULL`). */
+export function insertValue(column: ColumnModel, literal: string): string {
+  return codecOf(column).store?.(literal) ?? literal;
+}
+
+/** `(targets) SET assignments` of a LOAD DATA statement for a table's rows. */
+export function loadClause(table: Pick<TableModel, "columns">): string {
+  const targets = storedColumns(table).map((column, index) => loadTarget(column, index));
+  const assignments = targets.flatMap(({ assignment }) => assignment ?? []);
+  const list = `(${targets.map(({ target }) => target).join(", ")})`;
+  return assignments.length === 0 ? list : `${list} SET ${assignments.join(", ")}`;
+}
