@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// Nothing but this check may be imported before it has passed: older Node versions fail on the rest with a riddle.
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 22 || (major === 22 && minor < 15)) {
+  process.stderr.write(
+    `resguardo: NODE_TOO_OLD: found Node.js ${process.versions.node}, expected 22.15 or later\n` +
+      "Run it through npx or an npm script, which use the Node.js that npm ci has brought, or install a newer one.\n",
+  );
+  process.exitCode = 2;
+} else {
+  const { runCommandLine } = await import("./program.ts");
+  process.exitCode = await runCommandLine(process.argv.slice(2));
+}
+export {};
