@@ -129,6 +129,10 @@ export const policySchema = z
       const path = ["sources", index];
       if (seen.has(source.name)) context.addIssue({ code: "custom", path: [...path, "name"], message: "used twice" });
       seen.add(source.name);
+      const tests = new Set(source.restoreTests.map((test) => test.kind));
+      if (tests.size < source.restoreTests.length) {
+        context.addIssue({ code: "custom", path: [...path, "restoreTests"], message: "expected each kind once at most" });
+      }
       for (const [position, wanted] of source.vaults.entries()) {
         if (wanted in policy.vaults) continue;
         context.addIssue({ code: "custom", path: [...path, "vaults", position], message: "no vault of that name" });

@@ -1,19 +1,32 @@
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 
-/** A message on the queue `jobs`: one piece of work for one source. */
-export const jobMessageSchema = z.strictObject({
+const common = {
   v: z.literal(1),
-  job: z.enum(["backup", "verify", "drill"]),
   source: z.string().min(1).max(63),
-  /** Who asked: a timer's name, or the operator. */
+  /** Who asked: `timer`, or the operator. */
   requestedBy: z.string().min(1).max(200),
   /** The occurrence of the schedule that made it due; absent when somebody asked. */
   dueAt: z.iso.datetime().optional(),
-});
+};
+
+/** A message on the queue `jobs`: one piece of work for one source. */
+export const jobMessageSchema = z.discriminatedUnion("job", [
+  z.strictObject({ ...common, job: z.literal("backup") }),
+  z.strictObject({ ...common, job: z.literal("verify") }),
+  z.strictObject({ ...common, job: z.literal("drill"), test: z.enum(["from-zero", "pitr"]) }),
+]);
 
 export type JobMessage = z.output<typeof jobMessageSchema>;
 export type JobKind = JobMessage["job"];
+
+/**
+ * The name of the work that a message asks for, unique within its source: `backup`, `verify`, `drill-pitr`.
+ * Lease, history and receipts of a piece of work go by it.
+ */
+export function workName(message: JobMessage): string {
+  return message.job === "drill" ? `drill-${message.test}` : message.job;
+}
 
 /** Checks what came from the queue. Throws MESSAGE_INVALID that names the fields, never their values. */
 export function parseJobMessage(message: unknown): JobMessage {
