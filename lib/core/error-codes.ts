@@ -86,6 +86,7 @@ export const ERROR_CODES = {
   LOCAL_SERVER_FAILED: entry("local", "a local server did not start, or did not answer in time"),
   HOST_APP_INVALID: entry("local", "the embedded host can't load the compiled app, or one of its functions is declared wrongly"),
   HOST_UNAVAILABLE: entry("local", "the embedded host can't listen on its port"),
+  FUNCTION_TIMEOUT: entry("local", "a function ran longer than functionTimeout in host.json; the host ends, as Azure's does"),
 
   INVARIANT: entry("invariant", "a bug in this product; please report it with the log line"),
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,29 @@
+import { formatDuration } from "../../lib/core/time.ts";
+import { runJob } from "../../lib/jobs/run-job.ts";
+import { commandLogger, interruptSignal, openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
+import { terminalProgress } from "../progress.ts";
+import { formatBytes, formatCount } from "../table.ts";
+
+export const addBackup: AddCommand = (program) => {
+  program
+    .command("backup")
+    .description("make a full backup of a source, now")
+    .argument("<source>", "name of a source in the policy")
+    .action(async (source: string, options: CommonOptions) => {
+      const context = await openCommandContext(options);
+      using progress = terminalProgress(process.stderr);
+      const receipt = await runJob({ v: 1, job: "backup", source, requestedBy: "operator" }, {}, context, {
+        attempt: 1,
+        logger: commandLogger(),
+        progress: progress.report,
+        signal: interruptSignal(),
+      });
+      progress[Symbol.dispose]();
+      const { backup, rows, tables, plainBytes, storedBytes, seconds, vaults } = receipt.figures;
+      print(options, receipt, [
+        `${source} backed up: ${formatCount(Number(rows))} rows in ${tables} tables, ${formatBytes(Number(plainBytes))} ` +
+          `sealed into ${formatBytes(Number(storedBytes))} in ${formatDuration(Number(seconds) * 1000)}`,
+        `backup ${backup} in ${vaults}; receipt ${receipt.id}`,
+      ]);
+    });
+};

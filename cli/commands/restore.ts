@@ -1,0 +1,104 @@
+import { AppError } from "../../lib/core/errors.ts";
+import { formatDuration } from "../../lib/core/time.ts";
+import { parseRestorePoint } from "../../lib/restore/choose.ts";
+import { planRestore, restoreSource, type RestoreOptions } from "../../lib/restore/restore-source.ts";
+import {
+  collect,
+  commandLogger,
+  interruptSignal,
+  openCommandContext,
+  print,
+  type AddCommand,
+  type CommonOptions,
+} from "../command.ts";
+import { describeComparison, describePlan } from "../describe-restore.ts";
+import { terminalProgress } from "../progress.ts";
+import { formatCount } from "../table.ts";
+
+interface RestoreFlags extends CommonOptions {
+  to?: string;
+  backup?: string;
+  vault?: string;
+  target: string;
+  as?: string[];
+  tables?: string[];
+  users?: true;
+  intoNonEmpty?: true;
+  connections: string;
+  dryRun?: true;
+}
+
+export const addRestore: AddCommand = (program, state) => {
+  program
+    .command("restore")
+    .description("restore a source, or a part of it, and compare it with what was backed up")
+    .argument("<source>", "name of a source in the policy")
+    .option("--to <point>", 'latest, or a time such as 2026-11-21T03:00:00Z (default: "latest")')
+    .option("--backup <id>", "take this backup, instead of --to")
+    .option("--vault <name>", "read from this vault only; default: the first that has the backup")
+    .requiredOption("--target <url>", "server to restore into: a URL, or env:NAME to keep the password off the command line")
+    .option("--as <old=new>", "restore schema OLD under the name NEW; repeatable", collect)
+    .option("--tables <names>", "only these schemas or schema.table, separated by commas; repeatable", collect)
+    .option("--users", "also restore accounts and grants")
+    .option("--into-non-empty", "allow a target that holds other schemas; never overwrites an object")
+    .option("--connections <number>", "connections that load rows at the same time", "2")
+    .option("--dry-run", "show what would be read, from where, and how long it should take; change nothing")
+    .action(async (source: string, flags: RestoreFlags) => {
+      const request = toRequest(source, flags);
+      const context = await openCommandContext(flags);
+      if (flags.dryRun) {
+        const plan = await planRestore(context, request);
+        print(flags, plan, describePlan(plan));
+        if (plan.findings.some(({ ok, level }) => level === "required" && ok === false)) state.exitCode = 1;
+        return;
+      }
+      using progress = terminalProgress(process.stderr);
+      const outcome = await restoreSource(context, { ...request, progress: progress.report });
+      progress[Symbol.dispose]();
+      print(flags, outcome, [
+        `${source} restored: ${formatCount(outcome.rows)} rows in ${formatCount(outcome.tables)} tables from ` +
+          `${outcome.vault} in ${formatDuration(outcome.seconds * 1000)}, consistent at ${outcome.consistentAt}`,
+        ...describeComparison(outcome),
+      ]);
+      if (!outcome.identical) state.exitCode = 1;
+    });
+};
+
+function toRequest(source: string, flags: RestoreFlags): RestoreOptions {
+  if (flags.backup !== undefined && flags.to !== undefined) {
+    throw new AppError("USAGE", "--to and --backup: expected one of them, found both");
+  }
+  const tables = flags.tables?.flatMap((list) => list.split(","));
+  return {
+    source,
+    point: flags.backup === undefined ? parseRestorePoint(flags.to ?? "latest") : { kind: "backup", id: flags.backup },
+    vault: flags.vault,
+    targetUrl: targetUrl(flags.target),
+    rename: new Map((flags.as ?? []).map(parseRename)),
+    ...(tables ? { only: tables } : {}),
+    intoNonEmpty: flags.intoNonEmpty ?? false,
+    users: flags.users ?? false,
+    connections: parseConnections(flags.connections),
+    logger: commandLogger(),
+    signal: interruptSignal(),
+  };
+}
+
+function targetUrl(target: string): string {
+  if (!target.startsWith("env:")) return target;
+  const value = process.env[target.slice("env:".length)];
+  if (value) return value;
+  throw new AppError("SETTING_MISSING", `--target: environment variable "${target.slice("env:".length)}" is not set`);
+}
+
+function parseRename(text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)];
+  throw new AppError("USAGE", `--as: found "${text}", expected OLD=NEW`);
+}
+
+function parseConnections(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 1 && number <= 32) return number;
+  throw new AppError("USAGE", `--connections: found "${text}", expected a number from 1 to 32`);
+}

@@ -1,0 +1,21 @@
+import { recoveryWindowsOf } from "../../lib/restore/list.ts";
+import { openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
+import { formatTable } from "../table.ts";
+
+export const addWindow: AddCommand = (program, state) => {
+  program
+    .command("window")
+    .description("show the intervals in which every instant can be restored")
+    .argument("<source>", "name of a source in the policy")
+    .action(async (source: string, options: CommonOptions) => {
+      const vaults = await recoveryWindowsOf(await openCommandContext(options), source);
+      const rows = vaults.flatMap(({ vault, windows, error }) =>
+        error
+          ? [[vault, "-", "-", `${error.code}: ${error.message}`]]
+          : windows.map(({ from, until, backup }) => [vault, from, until, backup]),
+      );
+      const lines = rows.length === 0 ? ["nothing can be restored yet"] : formatTable(["vault", "from", "until", "backup"], rows);
+      print(options, { source, vaults }, lines);
+      if (vaults.some(({ windows }) => windows.length === 0)) state.exitCode = 1;
+    });
+};

@@ -1,0 +1,29 @@
+import type { ErrorReport } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
+import type { SourcePolicy } from "../core/policy-schema.ts";
+import type { Progress } from "../core/progress.ts";
+import type { Context } from "../vault/context.ts";
+import type { Check } from "./engine.ts";
+
+/** What one run of a job gets. */
+export interface WorkContext {
+  context: Context;
+  source: SourcePolicy;
+  runId: string;
+  logger: Logger;
+  progress: Progress;
+  /** Aborts when the lease is lost or the process is asked to stop. */
+  signal: AbortSignal;
+}
+
+/** What one run of a job leaves in its receipt. */
+export interface WorkResult {
+  /** Figures with their units in the names: `rows`, `plainBytes`, `rtoSeconds`. */
+  figures: Record<string, number | string | null>;
+  checks?: Check[];
+  /** The work came to its end and found that something is wrong: the run counts as failed. */
+  error?: ErrorReport;
+}
+
+/** One kind of job, done for one source. Throws AppError. */
+export type Work = (work: WorkContext) => Promise<WorkResult>;

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { evaluateVault, type VaultView } from "../../../lib/freshness/evaluate.ts";
+import { isWithinRpo, worstState } from "../../../lib/freshness/states.ts";
+import { testSource } from "../../support/policies.ts";
+
+const NOW = new Date("2026-11-21T03:20:00Z");
+const source = testSource({ rpo: "1h" });
+
+function backupAt(consistentAt: string, damaged: string[] = []): VaultView {
+  return {
+    vault: "primary",
+    newest: { id: "20261121T030000000Z-00000001", consistentAt, startedAt: consistentAt },
+    damaged: damaged.map((id) => ({ id, error: { code: "BLOB_MISSING", message: "rows/000001 is not there" } })),
+  };
+}
+
+describe("evaluateVault", () => {
+  it("calls a source fresh whose newest backup is younger than the RPO", () => {
+    const found = evaluateVault(backupAt("2026-11-21T03:00:00.500000Z"), source, NOW);
+    expect(found).toMatchObject({ state: "fresh", reason: { code: "WITHIN_RPO" }, lagSeconds: 1200, rpoSeconds: 3600 });
+    expect(found.restorableUntil).toBe("2026-11-21T03:00:00.500000Z");
+  });
+
+  it("calls a source breached one millisecond after its RPO", () => {
+    const atLimit = evaluateVault(backupAt("2026-11-21T02:20:00.000Z"), testSource({ rpo: "1h", schedule: { full: "0 0 2 * * *" } }), NOW);
+    expect(atLimit.state).toBe("fresh");
+    expect(evaluateVault(backupAt("2026-11-21T02:19:59.999Z"), source, NOW).reason.code).toBe("RPO_EXCEEDED");
+  });
+
+  it("calls a source without any backup breached", () => {
+    const view: VaultView = { vault: "primary", newest: undefined, damaged: [] };
+    expect(evaluateVault(view, source, NOW)).toMatchObject({ state: "breached", reason: { code: "NO_BACKUP" } });
+  });
+
+  it("calls a vault that can't be read unknown, with the error's code", () => {
+    const view: VaultView = { vault: "primary", error: { code: "STORAGE_UNAVAILABLE", message: "no answer" } };
+    expect(evaluateVault(view, source, NOW)).toMatchObject({ state: "unknown", restorableUntil: null, lagSeconds: null });
+  });
+
+  it("calls a vault that holds only damaged backups unknown", () => {
+    const view = { ...backupAt("2026-11-21T03:00:00Z", ["x"]), newest: undefined };
+    expect(evaluateVault(view, source, NOW)).toMatchObject({ state: "unknown", reason: { code: "CATALOGUE_INVALID" } });
+  });
+
+  it("does not hide a damaged newest backup behind an older good one", () => {
+    expect(evaluateVault(backupAt("2026-11-21T03:00:00Z", ["x"]), source, NOW)).toMatchObject({
+      state: "late",
+      reason: { code: "NEWEST_BACKUP_DAMAGED" },
+    });
+  });
+
+  it("calls a source late whose scheduled full did not come within the grace", () => {
+    const longRpo = testSource({ rpo: "2d" });
+    expect(evaluateVault(backupAt("2026-11-20T03:00:05Z"), longRpo, new Date("2026-11-21T03:14:00Z")).state).toBe("fresh");
+    expect(evaluateVault(backupAt("2026-11-20T03:00:05Z"), longRpo, NOW)).toMatchObject({
+      state: "late",
+      reason: { code: "FULL_OVERDUE" },
+    });
+  });
+
+  it("trusts no backup from the future", () => {
+    expect(evaluateVault(backupAt("2026-11-21T03:22:00Z"), source, NOW)).toMatchObject({
+      state: "unknown",
+      reason: { code: "CLOCK_AHEAD" },
+    });
+  });
+});
+
+describe("states", () => {
+  it("gives a group the worst state of its members", () => {
+    expect(worstState(["fresh", "late"])).toBe("late");
+    expect(worstState(["fresh", "unknown", "late"])).toBe("unknown");
+    expect(worstState(["unknown", "breached"])).toBe("breached");
+  });
+
+  it("counts an empty group as unknown", () => {
+    expect(worstState([])).toBe("unknown");
+  });
+
+  it("answers yes for fresh and late only", () => {
+    expect(["fresh", "late", "breached", "unknown"].map((state) => isWithinRpo(state as "fresh"))).toEqual([true, true, false, false]);
+  });
+});
