@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { AppError } from "../core/errors.ts";
+import { encodePart, readCertificate, verifyEs256 } from "./keys/certificate.ts";
+import type { TrustedKeys } from "./keys/key.ts";
+import { signEs256 } from "./keys/local-keys.ts";
+import type { SessionSigner } from "./keys/session-key.ts";
+
+/*
+ * Every JSON record in a vault is a JWS in flattened JSON form (RFC 7515 §7.2.2), signed with ES256 by a session key whose
+ * certificate is in the protected header. Documented in docs/format.md, "Signed records".
+ */
+
+/** What a record is; authenticated, so that one kind can't stand in for another. */
+export type EnvelopeType = "resguardo-manifest" | "resguardo-run" | "resguardo-key";
+
+/** A record whose signature was verified. */
+export interface OpenedEnvelope {
+  /** The JSON inside, as it was signed; its shape is not checked yet. */
+  payload: unknown;
+  /** When it was signed, by the signer's clock, within the time of its certificate. */
+  signedAt: string;
+  /** The trusted key that vouches for it. */
+  signingKeyId: string;
+}
+
+const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
+const envelopeSchema = z.object({ protected: base64url, payload: base64url, signature: base64url });
+const headerSchema = z.object({
+  alg: z.literal("ES256"),
+  typ: z.string(),
+  signedAt: z.iso.datetime(),
+  certificate: z.string(),
+});
+
+/** Signs a record; returns the bytes of its file. Throws what the signer throws. */
+export async function signEnvelope(
+  type: EnvelopeType,
+  payload: object,
+  signer: SessionSigner,
+  signedAt: Date,
+): Promise<Buffer> {
+  const session = await signer.current();
+  const header = { alg: "ES256", typ: type, kid: session.keyId, signedAt: signedAt.toISOString() };
+  const parts = {
+    protected: encodePart({ ...header, certificate: session.certificate }),
+    payload: encodePart(payload),
+  };
+  const signature = signEs256(Buffer.from(`${parts.protected}.${parts.payload}`, "ascii"), session.privateKey);
+  return Buffer.from(`${JSON.stringify({ ...parts, signature: signature.toString("base64url") }, undefined, 1)}\n`);
+}
+
+/**
+ * Verifies a record. Throws MANIFEST_INVALID for what is no record of that type, SIGNATURE_INVALID for one that no trusted key
+ * vouches for. `name` is the blob's, for messages.
+ */
+export function openEnvelope(bytes: Buffer, type: EnvelopeType, trusted: TrustedKeys, name: string): OpenedEnvelope {
+  const envelope = parse(() => envelopeSchema.parse(JSON.parse(bytes.toString("utf8"))), name);
+  const header = parse(() => headerSchema.parse(decodePart(envelope.protected)), name);
+  if (header.typ !== type) {
+    throw new AppError("MANIFEST_INVALID", `${name}: found a record of type "${header.typ}", expected "${type}"`);
+  }
+  const certificate = readCertificate(header.certificate, trusted, name);
+  if (!verifyEs256(`${envelope.protected}.${envelope.payload}`, envelope.signature, certificate.publicKey)) {
+    throw invalidSignature(name, "its signature does not verify");
+  }
+  const signedAt = new Date(header.signedAt);
+  if (signedAt < certificate.notBefore || signedAt > certificate.notAfter) {
+    throw invalidSignature(name, `it was signed at ${header.signedAt}, outside the time of its session key`);
+  }
+  const payload = parse(() => decodePart(envelope.payload), name);
+  return { payload, signedAt: header.signedAt, signingKeyId: certificate.signingKeyId };
+}
+
+function decodePart(part: string): unknown {
+  return JSON.parse(Buffer.from(part, "base64url").toString("utf8"));
+}
+
+function parse<Value>(read: () => Value, name: string): Value {
+  try {
+    return read();
+  } catch (error: unknown) {
+    throw new AppError("MANIFEST_INVALID", `${name}: not a signed record of the documented shape`, {
+      hint: "The record is damaged or was written by something else; read it from another vault.",
+      cause: error,
+    });
+  }
+}
+
+function invalidSignature(name: string, what: string): AppError {
+  return new AppError("SIGNATURE_INVALID", `${name}: ${what}`, {
+    hint: "The record was changed after it was signed, or somebody else wrote it; read it from another vault.",
+  });
+}

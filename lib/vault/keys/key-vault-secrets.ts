@@ -1,0 +1,27 @@
+import { SecretClient } from "@azure/keyvault-secrets";
+import { AppError } from "../../core/errors.ts";
+import { accessKeyVault, type RetryOptions, statusOf, toKeyServiceError } from "./key-vault-access.ts";
+
+/**
+ * Reads secrets of the Key Vault at `vaultUrl`, their newest version, anew each time. What it returns throws SETTING_MISSING
+ * where there is no such secret, KEY_SERVICE_UNAVAILABLE or KEY_SERVICE_REFUSED.
+ */
+export function keyVaultSecrets(vaultUrl: string, retryOptions?: RetryOptions): (name: string) => Promise<string> {
+  const { credential, options } = accessKeyVault(vaultUrl, "keyVault", retryOptions);
+  const client = new SecretClient(vaultUrl, credential, options);
+  return async (name) => {
+    const what = `secret "${name}" of ${new URL(vaultUrl).host}`;
+    const { value } = await client.getSecret(name).catch((error: unknown) => {
+      throw statusOf(error) === 404 ? missing(what, error) : toKeyServiceError(error, what);
+    });
+    if (value) return value;
+    throw missing(what);
+  };
+}
+
+function missing(what: string, cause?: unknown): AppError {
+  return new AppError("SETTING_MISSING", `${what} is not there or is empty`, {
+    hint: "Create the secret in the policy's Key Vault, or correct its name in the policy.",
+    cause,
+  });
+}

@@ -1,0 +1,123 @@
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
+import { CryptographyClient, type JsonWebKey, KeyClient, type KeyVaultKey } from "@azure/keyvault-keys";
+import { AppError } from "../../core/errors.ts";
+import { checkKey, type KeyUse } from "./local-keys.ts";
+import { accessKeyVault, type KeyVaultAccess, type RetryOptions, toKeyServiceError } from "./key-vault-access.ts";
+import { type DecryptionKey, type EncryptionKey, keyIdOf, type Recipient, type SigningKey } from "./key.ts";
+
+/**
+ * A key in Key Vault. Its public half is fetched once, here; wrapping needs no call after that, only unwrapping and
+ * signing do. Every function throws KEY_SERVICE_UNAVAILABLE, KEY_SERVICE_REFUSED or KEY_INVALID.
+ */
+export interface KeyVaultKeyHandle {
+  readonly keyId: string;
+  readonly publicKey: KeyObject;
+  /** The key's URL with its version. */
+  readonly keyVaultKey: string;
+  readonly access: KeyVaultAccess;
+}
+
+/** Fetches the public half of the key at `keyUrl`, its newest version where the URL names none; `field` names it in messages. */
+export async function openKeyVaultKey(
+  keyUrl: string,
+  use: KeyUse,
+  field: string,
+  retryOptions?: RetryOptions,
+): Promise<KeyVaultKeyHandle> {
+  const { vaultUrl, name, version } = parseKeyUrl(keyUrl, field);
+  const access = accessKeyVault(keyUrl, field, retryOptions);
+  const client = new KeyClient(vaultUrl, access.credential, access.options);
+  const found = await client.getKey(name, version === undefined ? {} : { version }).catch((error: unknown) => {
+    throw toKeyServiceError(error, keyUrl);
+  });
+  const publicKey = checkKey(toPublicKey(found, field), use, field);
+  return { keyId: keyIdOf(publicKey), publicKey, keyVaultKey: found.id ?? keyUrl, access };
+}
+
+export function keyVaultEncryptionKey({ keyId, publicKey, keyVaultKey }: KeyVaultKeyHandle): EncryptionKey {
+  return { keyId, publicKey, keyVaultKey };
+}
+
+/** Unwraps with the version that the manifest names, as long as it is a version of this same key. */
+export function keyVaultDecryptionKey(handle: KeyVaultKeyHandle): DecryptionKey {
+  const versionOf = ({ keyId, keyVaultKey }: Recipient) => {
+    if (keyVaultKey !== undefined && isSameKey(keyVaultKey, handle.keyVaultKey)) return keyVaultKey;
+    return keyId === handle.keyId ? handle.keyVaultKey : undefined;
+  };
+  return {
+    keyId: handle.keyId,
+    accepts: (recipient) => versionOf(recipient) !== undefined,
+    unwrap: async (recipient) => {
+      const url = versionOf(recipient) ?? handle.keyVaultKey;
+      const wrapped = Buffer.from(recipient.wrappedKey, "base64");
+      const { result } = await clientFor(url, handle.access)
+        .unwrapKey("RSA-OAEP-256", wrapped)
+        .catch((error: unknown) => {
+          throw toKeyServiceError(error, url);
+        });
+      return Buffer.from(result);
+    },
+  };
+}
+
+export function keyVaultSigningKey(handle: KeyVaultKeyHandle): SigningKey {
+  const { keyId, publicKey, keyVaultKey, access } = handle;
+  return {
+    keyId,
+    publicKey,
+    sign: async (data) => {
+      const digest = createHash("sha256").update(data).digest();
+      const { result } = await clientFor(keyVaultKey, access)
+        .sign("ES256", digest)
+        .catch((error: unknown) => {
+          throw toKeyServiceError(error, keyVaultKey);
+        });
+      return Buffer.from(result);
+    },
+  };
+}
+
+function clientFor(keyUrl: string, { credential, options }: KeyVaultAccess): CryptographyClient {
+  return new CryptographyClient(keyUrl, credential, options);
+}
+
+interface KeyUrl {
+  vaultUrl: string;
+  name: string;
+  version: string | undefined;
+}
+
+function parseKeyUrl(keyUrl: string, field: string): KeyUrl {
+  const { origin, pathname } = URL.parse(keyUrl) ?? { origin: "", pathname: "" };
+  const match = /^\/keys\/([0-9A-Za-z-]+)(?:\/([0-9a-f]+))?\/?$/.exec(pathname);
+  const [, name, version] = match ?? [];
+  if (name !== undefined) return { vaultUrl: origin, name, version };
+  throw new AppError("KEY_INVALID", `${field}: found "${keyUrl}", expected the URL of a Key Vault key`, {
+    hint: "Give https://NAME.vault.azure.net/keys/KEY, with or without a version.",
+  });
+}
+
+/** A signed manifest may name any URL; a token goes only to the vault and the key that the policy names. */
+function isSameKey(one: string, other: string): boolean {
+  const [a, b] = [parseKeyUrl(one, "manifest"), parseKeyUrl(other, "policy")];
+  return a.vaultUrl === b.vaultUrl && a.name === b.name;
+}
+
+function toPublicKey({ key }: KeyVaultKey, field: string): KeyObject {
+  try {
+    return createPublicKey({ key: toNodeJwk(key ?? {}), format: "jwk" });
+  } catch (error: unknown) {
+    throw new AppError("KEY_INVALID", `${field}: found a key of type ${key?.kty ?? "none"} that can't be used`, {
+      hint: "Make an RSA key of 3072 bits to encrypt, or an EC key on P-256 to sign.",
+      cause: error,
+    });
+  }
+}
+
+/** Keys in hardware are called RSA-HSM and EC-HSM; their public halves are the same. */
+function toNodeJwk({ kty, crv, n, e, x, y }: JsonWebKey): Record<string, string> {
+  const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString("base64url");
+  return kty?.startsWith("RSA")
+    ? { kty: "RSA", n: text(n), e: text(e) }
+    : { kty: "EC", crv: crv ?? "", x: text(x), y: text(y) };
+}

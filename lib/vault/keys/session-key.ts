@@ -1,0 +1,79 @@
+import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+import { type AppError, toAppError } from "../../core/errors.ts";
+import type { Clock } from "../../core/time.ts";
+import { certify } from "./certificate.ts";
+import { keyIdOf, type SigningKey } from "./key.ts";
+
+/*
+ * The signing key may lie in a key service, so it does not sign manifests: once a day it certifies a session key that
+ * lives in this process only.
+ *   none -> fresh -> due for renewal (still signs while the renewal fails) -> expired (signs nothing)
+ */
+
+const generate = promisify(generateKeyPair);
+const VALID_MS = 24 * 3_600_000;
+/** From this time before its end on, a renewal is tried with each use. */
+const RENEW_BEFORE_MS = 6 * 3_600_000;
+/** Pause after a renewal that failed while the old key still signs. */
+const RETRY_AFTER_MS = 60_000;
+
+export interface SessionKey {
+  keyId: string;
+  privateKey: KeyObject;
+  /** Compact JWS by the signing key over the public half and its time. */
+  certificate: string;
+  notAfter: Date;
+}
+
+export interface SessionSigner {
+  /** The long-lived key behind it. */
+  readonly signingKey: Pick<SigningKey, "keyId" | "publicKey">;
+  /** A session key that is valid now. Throws KEY_SERVICE_UNAVAILABLE or KEY_SERVICE_REFUSED when none is and none can be had. */
+  current(): Promise<SessionKey>;
+}
+
+export interface SessionSignerOptions {
+  signingKey: SigningKey;
+  clock: Clock;
+  /** Told of a renewal that failed while the old key still signs. */
+  onRenewalFailed?: (error: AppError, validUntil: Date) => void;
+}
+
+export function openSessionSigner(options: SessionSignerOptions): SessionSigner {
+  const { signingKey, clock, onRenewalFailed = () => {} } = options;
+  let session: SessionKey | undefined;
+  let renewal: Promise<SessionKey> | undefined;
+  let retryAt = 0;
+
+  const renew = () =>
+    (renewal ??= makeSession(signingKey, clock()).finally(() => {
+      renewal = undefined;
+    }));
+
+  return {
+    signingKey,
+    async current() {
+      const now = clock().getTime();
+      const old = session && session.notAfter.getTime() > now ? session : undefined;
+      if (old && (old.notAfter.getTime() - now > RENEW_BEFORE_MS || now < retryAt)) return old;
+      try {
+        session = await renew();
+        return session;
+      } catch (error: unknown) {
+        if (!old) throw error;
+        retryAt = now + RETRY_AFTER_MS;
+        onRenewalFailed(toAppError(error), old.notAfter);
+        return old;
+      }
+    },
+  };
+}
+
+async function makeSession(signingKey: SigningKey, now: Date): Promise<SessionKey> {
+  const { privateKey } = await generate("ec", { namedCurve: "P-256" });
+  const publicKey = createPublicKey(privateKey);
+  const notAfter = new Date(now.getTime() + VALID_MS);
+  const certificate = await certify(signingKey, { publicKey, notBefore: now, notAfter });
+  return { keyId: keyIdOf(publicKey), privateKey, certificate, notAfter };
+}

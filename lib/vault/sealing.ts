@@ -1,0 +1,92 @@
+import { createCipheriv, randomBytes } from "node:crypto";
+import { promisify } from "node:util";
+import { constants, zstdCompress } from "node:zlib";
+import { cutIntoChunks } from "./chunking.ts";
+import { mapInOrder } from "./map-in-order.ts";
+import {
+  aadOf,
+  type BlobKey,
+  CIPHER,
+  deriveBlobKey,
+  FRAME_HEAD_BYTES,
+  LAST_FRAME_FLAG,
+  MAGIC,
+  nonceOf,
+  SALT_BYTES,
+  type SealContext,
+  TAG_BYTES,
+} from "./sealed-format.ts";
+
+const compress = promisify(zstdCompress);
+
+/** Chunks in the thread pool at once; more than three gain nothing on two cores and cost 5 MiB each. */
+const CHUNKS_IN_FLIGHT = 3;
+const ZSTD_OPTIONS = {
+  // The default of 16 KiB makes compression two to three times slower.
+  chunkSize: 1024 * 1024,
+  params: { [constants.ZSTD_c_compressionLevel]: 1 },
+};
+
+/** What was sealed. */
+export interface SealedTotals {
+  plainBytes: number;
+  chunks: number;
+}
+
+export interface SealOptions extends SealContext {
+  /** Where the salt comes from; tests inject it. */
+  random?: (size: number) => Buffer;
+}
+
+/** A stream being sealed. */
+export interface Sealing {
+  /** The sealed blob, one buffer a frame. Throws what the plain stream throws. */
+  readonly bytes: AsyncIterable<Buffer>;
+  /** Grows while `bytes` is read; final after its end. */
+  readonly totals: Readonly<SealedTotals>;
+}
+
+/**
+ * Compresses and encrypts a stream while it is read. Pieces are compressed in other threads: the memory of a piece must
+ * not be changed after it was handed over.
+ */
+export function seal(plain: AsyncIterable<Uint8Array>, options: SealOptions): Sealing {
+  const totals = { plainBytes: 0, chunks: 0 };
+  return { bytes: sealFrames(plain, options, totals), totals };
+}
+
+async function* sealFrames(
+  plain: AsyncIterable<Uint8Array>,
+  options: SealOptions,
+  totals: SealedTotals,
+): AsyncGenerator<Buffer, void, void> {
+  const salt = (options.random ?? randomBytes)(SALT_BYTES);
+  const blobKey = deriveBlobKey(options, salt);
+  yield Buffer.concat([MAGIC, salt]);
+  // One chunk is held back, since only the end of the stream tells which one is the last.
+  let held: Buffer | undefined;
+  for await (const { zstd, plainBytes } of mapInOrder(cutIntoChunks(plain), CHUNKS_IN_FLIGHT, compressChunk)) {
+    totals.plainBytes += plainBytes;
+    if (held) yield sealChunk(held, totals.chunks++, false, blobKey);
+    held = zstd;
+  }
+  held ??= await compress(Buffer.alloc(0), ZSTD_OPTIONS);
+  yield sealChunk(held, totals.chunks++, true, blobKey);
+}
+
+async function compressChunk(chunk: Uint8Array): Promise<{ zstd: Buffer; plainBytes: number }> {
+  return { zstd: await compress(chunk, ZSTD_OPTIONS), plainBytes: chunk.length };
+}
+
+function sealChunk(zstd: Buffer, chunk: number, isLast: boolean, blobKey: BlobKey): Buffer {
+  const nonce = nonceOf(chunk, isLast);
+  const cipher = createCipheriv(CIPHER, blobKey.key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(aadOf(blobKey, nonce));
+  const bodyBytes = zstd.length + TAG_BYTES;
+  const frame = Buffer.allocUnsafeSlow(FRAME_HEAD_BYTES + bodyBytes);
+  frame.writeUInt32LE(isLast ? (bodyBytes | LAST_FRAME_FLAG) >>> 0 : bodyBytes, 0);
+  cipher.update(zstd).copy(frame, FRAME_HEAD_BYTES);
+  cipher.final();
+  cipher.getAuthTag().copy(frame, FRAME_HEAD_BYTES + zstd.length);
+  return frame;
+}
