@@ -83,8 +83,10 @@ function keepLease(
     interrupted,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
+      // A renewal that hangs is not waited for: the lease is lost then, and ends by itself.
+      if (controller.signal.aborted) return;
       await renewal;
-      if (!controller.signal.aborted) await state.remove(key, etag);
+      await state.remove(key, etag);
     },
   };
 }

@@ -1,0 +1,98 @@
+import { createHmac } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { silentLogger } from "../../../lib/core/log.ts";
+import type { Alert } from "../../../lib/freshness/alert.ts";
+import { evaluateVault, type VaultFreshness } from "../../../lib/freshness/evaluate.ts";
+import { watchVault, type WatchContext } from "../../../lib/freshness/watch.ts";
+import { postAlert } from "../../../lib/freshness/webhook.ts";
+import { openMemoryVault } from "../../../lib/vault/storage/memory.ts";
+import { startHttpReceiver } from "../../support/http-receiver.ts";
+import { testSource } from "../../support/policies.ts";
+
+const NOW = new Date("2026-11-21T03:20:00Z");
+const source = testSource();
+
+function found(consistentAt: string | undefined): VaultFreshness {
+  const newest = consistentAt === undefined ? undefined : { id: "b", consistentAt, startedAt: consistentAt };
+  return evaluateVault({ vault: "primary", newest, damaged: [] }, source, NOW);
+}
+const FRESH = found("2026-11-21T03:10:00Z");
+const BREACHED = found("2026-11-21T01:00:00Z");
+
+function context(deliver: WatchContext["deliver"]): WatchContext {
+  return { environment: "test", deliver, logger: silentLogger, clock: () => NOW };
+}
+
+function recording(): { alerts: Alert[]; deliver: (alert: Alert) => Promise<number> } {
+  const alerts: Alert[] = [];
+  return {
+    alerts,
+    deliver: async (alert) => {
+      alerts.push(alert);
+      return 1;
+    },
+  };
+}
+
+describe("watchVault", () => {
+  it("tells each change once, and the way back", async () => {
+    const { state } = openMemoryVault("primary");
+    const { alerts, deliver } = recording();
+    for (const now of [FRESH, BREACHED, BREACHED, FRESH, FRESH]) await watchVault(now, source, state, context(deliver));
+    expect(alerts.map(({ event, before }) => [event, before])).toEqual([
+      ["breached", "fresh"],
+      ["resolved", "breached"],
+    ]);
+  });
+
+  it("tells a source that was never fresh, and is silent about one that always was", async () => {
+    const { state } = openMemoryVault("primary");
+    const { alerts, deliver } = recording();
+    await watchVault(found(undefined), source, state, context(deliver));
+    expect(alerts[0]).toMatchObject({ event: "breached", before: null, reason: { code: "NO_BACKUP" }, source: "shop" });
+  });
+
+  it("keeps an alert that could not be delivered and sends the same one again", async () => {
+    await using receiver = await startHttpReceiver([400, 200]);
+    const { state } = openMemoryVault("primary");
+    const deliver = (alert: Alert) => postAlert(alert, { url: receiver.url, secret: "s" }, () => NOW);
+    const first = await watchVault(BREACHED, source, state, context(deliver));
+    expect(first.undelivered).toMatchObject({ code: "WEBHOOK_FAILED" });
+    const second = await watchVault(BREACHED, source, state, context(deliver));
+    expect(second.undelivered).toBeUndefined();
+    const ids = receiver.requests.map(({ body }) => (JSON.parse(body) as Alert).id);
+    expect(ids).toEqual([first.alert?.id, first.alert?.id]);
+  });
+
+  it("treats a damaged record as none", async () => {
+    const { state } = openMemoryVault("primary");
+    await state.put("watch/shop/primary", Buffer.from("{"), "absent");
+    const { alerts, deliver } = recording();
+    await watchVault(BREACHED, source, state, context(deliver));
+    expect(alerts).toHaveLength(1);
+  });
+});
+
+describe("postAlert", () => {
+  const alert = { id: "a1" } as Alert;
+
+  it("signs timestamp and body with the shared secret", async () => {
+    await using receiver = await startHttpReceiver();
+    await postAlert(alert, { url: receiver.url, secret: "shared" }, () => NOW);
+    const [request] = receiver.requests;
+    const expected = createHmac("sha256", "shared").update(`${NOW.toISOString()}.${request?.body}`).digest("hex");
+    expect(request?.headers["x-resguardo-signature"]).toBe(`sha256=${expected}`);
+    expect(request?.headers["x-resguardo-timestamp"]).toBe(NOW.toISOString());
+  });
+
+  it("tries again while the receiver answers 503, and counts the attempts", async () => {
+    await using receiver = await startHttpReceiver([503, 503, 204]);
+    await expect(postAlert(alert, { url: receiver.url, secret: "s" }, () => NOW)).resolves.toBe(3);
+  });
+
+  it("does not repeat what the receiver refuses", async () => {
+    await using receiver = await startHttpReceiver([401]);
+    await expect(postAlert(alert, { url: receiver.url, secret: "s" }, () => NOW)).rejects.toMatchObject({ code: "WEBHOOK_FAILED" });
+    expect(receiver.requests).toHaveLength(1);
+  });
+});
