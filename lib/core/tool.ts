@@ -1,4 +1,5 @@
-import manifest from "../../package.json" with { type: "json" };
+import { createRequire } from "node:module";
+import { z } from "zod";
 import type { Environment } from "./secrets.ts";
 
 /** Which program wrote a record. */
@@ -9,7 +10,11 @@ export interface Tool {
   commit: string | null;
 }
 
+const manifestSchema = z.object({ name: z.string(), version: z.string() });
+
 /** This program, as manifests and receipts name it. */
 export function thisTool(env: Environment): Tool {
-  return { name: manifest.name, version: manifest.version, commit: env["RESGUARDO_COMMIT"] || null };
+  // By the package's own name, so that it is found from the sources and from the compiled files alike.
+  const { name, version } = manifestSchema.parse(createRequire(import.meta.url)("resguardo/package.json"));
+  return { name, version, commit: env["RESGUARDO_COMMIT"] || null };
 }
