@@ -24,7 +24,9 @@ export function assertStateKey(key: string): void {
 /** Makes one part of a blob name of any text (the name of a source, a database): what is not plain ASCII is percent-encoded. */
 export function encodeNamePart(text: string): string {
   const part = text.replace(FOREIGN, (character) =>
-    Array.from(Buffer.from(character, "utf8"), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
+    Array.from(Buffer.from(character, "utf8"), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(
+      "",
+    ),
   );
   assertBlobName(part);
   return part;
@@ -46,13 +48,18 @@ function findProblem(name: string): string | undefined {
   for (const part of name.split("/")) {
     if (part === "") return "it has an empty part";
     if (part.length > MAX_PART_LENGTH) return `a part is longer than ${MAX_PART_LENGTH} characters`;
-    if (!PART.test(part)) return `the part ${JSON.stringify(part)} has characters that are not allowed, or ends in a dot`;
+    if (!PART.test(part))
+      return `the part ${JSON.stringify(part)} has characters that are not allowed, or ends in a dot`;
   }
   return undefined;
 }
 
 function invalid(kind: string, name: string, problem: string): AppError {
-  return new AppError("STORAGE_PATH_INVALID", `${kind} ${JSON.stringify(name.slice(0, 200))} is not allowed: ${problem}`, {
-    hint: "Use letters, digits and ._~%- in parts separated by a slash; encodeNamePart makes such a part of any text.",
-  });
+  return new AppError(
+    "STORAGE_PATH_INVALID",
+    `${kind} ${JSON.stringify(name.slice(0, 200))} is not allowed: ${problem}`,
+    {
+      hint: "Use letters, digits and ._~%- in parts separated by a slash; encodeNamePart makes such a part of any text.",
+    },
+  );
 }

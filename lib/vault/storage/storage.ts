@@ -66,7 +66,7 @@ export interface StateRecord {
 
 /**
  * Small records that change: leases, heads, caches. Nothing here is part of a backup, and all of it can be rebuilt.
- * Keys pass `assertStateKey`, values are 1 byte to 1 MiB. Throws the same codes as `Storage`.
+ * Keys pass `assertStateKey`; values are small. Throws the same codes as `Storage`.
  */
 export interface StateStore {
   get(key: string): Promise<StateRecord | undefined>;

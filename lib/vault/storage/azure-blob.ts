@@ -1,0 +1,113 @@
+import type { BlobServiceClient, ContainerClient } from "@azure/storage-blob";
+import { AppError } from "../../core/errors.ts";
+import { openAccount } from "./azure-account.ts";
+import { type AzureTuning, call, DEFAULT_TUNING } from "./azure-call.ts";
+import { downloadBlob } from "./azure-download.ts";
+import { listBlobItems } from "./azure-list.ts";
+import { azureState } from "./azure-state.ts";
+import { uploadBlob } from "./azure-upload.ts";
+import { assertBlobName } from "./blob-name.ts";
+import type { AzureBlobEndpoint } from "./config.ts";
+import type { BlobStat, Storage, VaultStorage } from "./storage.ts";
+
+const STATE_SUFFIX = "-state";
+const MAX_CONTAINER_NAME = 63;
+
+/**
+ * A vault in a container of an Azure storage account with a flat namespace (hierarchical ones list in another order), and its
+ * state in `<container>-state`. The identity that backs up needs to list and read, and to create blobs in the first; to
+ * overwrite and delete only in the second.
+ */
+export async function openAzureBlobVault(
+  label: string,
+  config: AzureBlobEndpoint & { container: string },
+  tuning: AzureTuning = DEFAULT_TUNING,
+): Promise<VaultStorage> {
+  const stateName = config.container + STATE_SUFFIX;
+  if (stateName.length > MAX_CONTAINER_NAME) {
+    throw new AppError(
+      "STORAGE_PATH_INVALID",
+      `vault ${label}: container name ${JSON.stringify(config.container)} is too long`,
+      {
+        hint: `Use at most ${MAX_CONTAINER_NAME - STATE_SUFFIX.length} characters: the state goes to a container with "${STATE_SUFFIX}" added.`,
+      },
+    );
+  }
+  const account: BlobServiceClient = await openAccount(label, config, tuning);
+  const data = account.getContainerClient(config.container);
+  const state = account.getContainerClient(stateName);
+  return {
+    data: azureStorage(label, data, tuning),
+    state: azureState(label, state, tuning),
+    async prepare() {
+      for (const container of [data, state]) await makeContainer(label, container, tuning);
+    },
+  };
+}
+
+function azureStorage(label: string, container: ContainerClient, tuning: AzureTuning): Storage {
+  return {
+    label,
+    async create(name, data, options = {}) {
+      assertBlobName(name);
+      return uploadBlob(container.getBlockBlobClient(name), { label, name, tuning }, data, options);
+    },
+    async stat(name) {
+      assertBlobName(name);
+      return statBlob(label, container, name, tuning);
+    },
+    async *read(name, range, options = {}) {
+      assertBlobName(name);
+      yield* downloadBlob(container.getBlockBlobClient(name), { label, name, tuning }, range, options);
+    },
+    async *list(prefix, options = {}) {
+      const request = { label, action: "list blobs", signal: options.signal };
+      for await (const { name, properties } of listBlobItems(container, request, tuning, prefix)) {
+        if (name <= (options.after ?? "")) continue;
+        const createdAt = properties.createdOn ?? properties.lastModified;
+        yield { name, sizeBytes: properties.contentLength ?? 0, createdAt };
+      }
+    },
+    async remove(name) {
+      assertBlobName(name);
+      await removeBlob(label, container, name, tuning);
+    },
+  };
+}
+
+async function statBlob(
+  label: string,
+  container: ContainerClient,
+  name: string,
+  tuning: AzureTuning,
+): Promise<BlobStat | undefined> {
+  try {
+    const request = { label, action: "look up blob", name };
+    const found = await call(request, tuning, (abortSignal) =>
+      container.getBlobClient(name).getProperties({ abortSignal }),
+    );
+    const { contentLength = 0, createdOn, lastModified } = found;
+    return { name, sizeBytes: contentLength, createdAt: createdOn ?? lastModified ?? new Date(0) };
+  } catch (error: unknown) {
+    if (error instanceof AppError && error.code === "BLOB_MISSING") return undefined;
+    throw error;
+  }
+}
+
+async function removeBlob(label: string, container: ContainerClient, name: string, tuning: AzureTuning): Promise<void> {
+  try {
+    const request = { label, action: "remove blob", name };
+    await call(request, tuning, (abortSignal) => container.getBlobClient(name).delete({ abortSignal }));
+  } catch (error: unknown) {
+    if (!(error instanceof AppError && error.code === "BLOB_MISSING")) throw error;
+  }
+}
+
+/** Asks first: an identity without the right to make containers is fine where they exist. */
+async function makeContainer(label: string, container: ContainerClient, tuning: AzureTuning): Promise<void> {
+  const request = { label, action: `make the container ${container.containerName}` };
+  await call(request, tuning, async (abortSignal) => {
+    if (await container.exists({ abortSignal })) return;
+    await container.createIfNotExists({ abortSignal });
+  });
+}
