@@ -141,8 +141,8 @@ class Session implements MysqlConnection {
     this.destroy();
   }
 
-  async #statement(options: QueryOptions & Pick<ConnectionOptions, "infileStreamFactory">): Promise<unknown> {
-    return await this.#run(options.sql, (done) => this.#driver.query(options, done));
+  #statement(options: QueryOptions & Pick<ConnectionOptions, "infileStreamFactory">): Promise<unknown> {
+    return this.#run(options.sql, (done) => this.#driver.query(options, done));
   }
 
   #run(sql: string | undefined, start: (done: (error: unknown, result?: unknown) => void) => void): Promise<unknown> {

@@ -1,0 +1,25 @@
+// Compiles the AssemblyScript kernel that turns rows into text: lib/sources/mysql/kernel/rows.wasm.
+import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
+
+const folder = fileURLToPath(new URL("../lib/sources/mysql/kernel/", import.meta.url));
+const { error, stderr } = await asc.main([
+  "assembly/index.ts",
+  "--baseDir",
+  folder,
+  "--outFile",
+  "rows.wasm",
+  "-O3",
+  "--converge",
+  "--noAssert",
+  "--runtime",
+  "stub",
+  "--enable",
+  "simd",
+  "--use",
+  "abort=",
+]);
+if (error) {
+  process.stderr.write(`${stderr.toString()}${error.message}\n`);
+  process.exitCode = 1;
+}
