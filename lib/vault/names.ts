@@ -6,13 +6,28 @@ import { encodeNamePart } from "./storage/blob-name.ts";
  * blobs a backup has. Documented in docs/format.md; a name never changes.
  */
 
-/** The folder of a source's manifests of full backups. */
-export function fullPrefix(source: string): string {
-  return `${encodeNamePart(source)}/full/`;
+/** Where the records of one kind and source lie, named by their ids. */
+export interface RecordPlace {
+  prefix: string;
+  nameOf(id: string): string;
 }
 
-export function manifestName(source: string, id: string): string {
-  return `${fullPrefix(source)}${id}/manifest.json`;
+/** The manifests of a source's full backups. */
+export function fullPlace(source: string): RecordPlace {
+  const prefix = `${encodeNamePart(source)}/full/`;
+  return { prefix, nameOf: (id) => `${prefix}${id}/manifest.json` };
+}
+
+/** The run records of a source. */
+export function runPlace(source: string): RecordPlace {
+  const prefix = `${encodeNamePart(source)}/runs/`;
+  return { prefix, nameOf: (id) => `${prefix}${id}.json` };
+}
+
+/** The id of the record whose blob is `name`; undefined for a blob that is no record of that place. */
+export function idOfRecord({ prefix, nameOf }: RecordPlace, name: string): string | undefined {
+  const id = idInName(name, prefix);
+  return id !== undefined && nameOf(id) === name ? id : undefined;
 }
 
 /** The folder of the sealed blobs of all backups of a source, one folder a backup. */
@@ -25,15 +40,6 @@ export function dataName(source: string, id: string, blobName: string): string {
   return `${dataPrefix(source)}${id}/${blobName}`;
 }
 
-/** The folder of a source's run records. */
-export function runPrefix(source: string): string {
-  return `${encodeNamePart(source)}/runs/`;
-}
-
-export function runName(source: string, id: string): string {
-  return `${runPrefix(source)}${id}.json`;
-}
-
 /** Where the public key lies whose `keyIdOf` is `keyId`. */
 export function keyName(keyId: string): string {
   return `keys/${keyId}.json`;
@@ -43,4 +49,9 @@ export function keyName(keyId: string): string {
 export function idInName(name: string, prefix: string): string | undefined {
   const id = /^[^./]+/.exec(name.slice(prefix.length))?.[0];
   return name.startsWith(prefix) && id !== undefined && isId(id) ? id : undefined;
+}
+
+/** What every id made at `time` or later is greater than or equal to. */
+export function idStart(time: Date): string {
+  return time.toISOString().replace(/[-:.]/g, "");
 }

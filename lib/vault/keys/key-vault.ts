@@ -17,20 +17,19 @@ export interface KeyVaultKeyHandle {
   readonly access: KeyVaultAccess;
 }
 
-/** Fetches the public half of the key at `keyUrl`, its newest version where the URL names none; `field` names it in messages. */
+/** Fetches the public half of the key at `keyUrl`, its newest version where the URL names none. */
 export async function openKeyVaultKey(
   keyUrl: string,
   use: KeyUse,
-  field: string,
   retryOptions?: RetryOptions,
 ): Promise<KeyVaultKeyHandle> {
-  const { vaultUrl, name, version } = parseKeyUrl(keyUrl, field);
-  const access = accessKeyVault(keyUrl, field, retryOptions);
+  const { vaultUrl, name, version } = parseKeyUrl(keyUrl);
+  const access = accessKeyVault(keyUrl, keyUrl, retryOptions);
   const client = new KeyClient(vaultUrl, access.credential, access.options);
   const found = await client.getKey(name, version === undefined ? {} : { version }).catch((error: unknown) => {
     throw toKeyServiceError(error, keyUrl);
   });
-  const publicKey = checkKey(toPublicKey(found, field), use, field);
+  const publicKey = checkKey(toPublicKey(found, keyUrl), use, keyUrl);
   return { keyId: keyIdOf(publicKey), publicKey, keyVaultKey: found.id ?? keyUrl, access };
 }
 
@@ -87,27 +86,27 @@ interface KeyUrl {
   version: string | undefined;
 }
 
-function parseKeyUrl(keyUrl: string, field: string): KeyUrl {
+function parseKeyUrl(keyUrl: string): KeyUrl {
   const { origin, pathname } = URL.parse(keyUrl) ?? { origin: "", pathname: "" };
   const match = /^\/keys\/([0-9A-Za-z-]+)(?:\/([0-9a-f]+))?\/?$/.exec(pathname);
   const [, name, version] = match ?? [];
   if (name !== undefined) return { vaultUrl: origin, name, version };
-  throw new AppError("KEY_INVALID", `${field}: found "${keyUrl}", expected the URL of a Key Vault key`, {
+  throw new AppError("KEY_INVALID", `not the URL of a Key Vault key: found "${keyUrl}"`, {
     hint: "Give https://NAME.vault.azure.net/keys/KEY, with or without a version.",
   });
 }
 
 /** A signed manifest may name any URL; a token goes only to the vault and the key that the policy names. */
 function isSameKey(one: string, other: string): boolean {
-  const [a, b] = [parseKeyUrl(one, "manifest"), parseKeyUrl(other, "policy")];
+  const [a, b] = [parseKeyUrl(one), parseKeyUrl(other)];
   return a.vaultUrl === b.vaultUrl && a.name === b.name;
 }
 
-function toPublicKey({ key }: KeyVaultKey, field: string): KeyObject {
+function toPublicKey({ key }: KeyVaultKey, keyUrl: string): KeyObject {
   try {
     return createPublicKey({ key: toNodeJwk(key ?? {}), format: "jwk" });
   } catch (error: unknown) {
-    throw new AppError("KEY_INVALID", `${field}: found a key of type ${key?.kty ?? "none"} that can't be used`, {
+    throw new AppError("KEY_INVALID", `${keyUrl}: found a key of type ${key?.kty ?? "none"} that can't be used`, {
       hint: "Make an RSA key of 3072 bits to encrypt, or an EC key on P-256 to sign.",
       cause: error,
     });
