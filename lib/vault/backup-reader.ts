@@ -1,4 +1,5 @@
 import { AppError } from "../core/errors.ts";
+import { damagedBlob } from "./blob-problems.ts";
 import { unwrapDataKey } from "./keys/data-key.ts";
 import type { DecryptionKey } from "./keys/key.ts";
 import type { BlobRecord, Manifest } from "./manifest.ts";
@@ -35,7 +36,8 @@ export async function openBackupReader(options: BackupReaderOptions): Promise<Ba
       const entry = findBlob(manifest, name);
       const stored = dataName(manifest.source.name, manifest.id, name);
       const sealed = vault.storage.data.read(stored, undefined, signal ? { signal } : {});
-      assertAsWritten(entry, yield* unseal(sealed, { dataKey, backupId: manifest.id, blobName: name }));
+      const found = yield* unseal(sealed, { dataKey, backupId: manifest.id, blobName: name });
+      assertAsWritten(vault.name, stored, entry, found);
     },
   };
 }
@@ -48,14 +50,8 @@ function findBlob(manifest: Manifest, name: string): BlobRecord {
   });
 }
 
-function assertAsWritten(entry: BlobRecord, found: UnsealedSummary): void {
-  const differs = (["sizeBytes", "sha256", "plainBytes", "chunks"] as const).find(
-    (field) => entry[field] !== found[field],
-  );
-  if (differs === undefined) return;
-  throw new AppError(
-    "BLOB_DAMAGED",
-    `blob "${entry.name}": ${differs} is ${found[differs]}, the manifest says ${entry[differs]}`,
-    { hint: "The blob is not the one that the manifest was written for; restore from another vault." },
-  );
+function assertAsWritten(vault: string, name: string, entry: BlobRecord, found: UnsealedSummary): void {
+  for (const field of ["sizeBytes", "sha256", "plainBytes", "chunks"] as const) {
+    if (entry[field] !== found[field]) throw damagedBlob(vault, name, `${field} ${found[field]}`, `${entry[field]}`);
+  }
 }

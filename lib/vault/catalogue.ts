@@ -1,32 +1,53 @@
 import type { TrustedKeys } from "./keys/key.ts";
 import { type Manifest, manifestKind } from "./manifest.ts";
-import { dataPrefix, fullPlace, idInName, idOfRecord } from "./names.ts";
+import { dataName, dataPrefix, fullPlace, idInName, idOfRecord } from "./names.ts";
+import { damagedBlob, missingBlob } from "./blob-problems.ts";
 import { listRecords, readRecord, type SignedRecord, type ValidRecord } from "./record.ts";
+import type { CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 
 /** A backup in a vault: `content` is its manifest. An invalid one is shown with its code, never left out. */
 export type CatalogueEntry = SignedRecord<Manifest>;
 export type ValidBackup = ValidRecord<Manifest>;
 
-export interface CatalogueQuery {
-  vault: Vault;
-  /** Name of the source. */
-  source: string;
-  trusted: TrustedKeys;
-  signal?: AbortSignal | undefined;
-}
-
 /**
  * The backups of a source in one vault, oldest first, every manifest read and its signature verified. Says nothing about the
- * data behind them: that is what `verifyVault` looks at. Throws what the storage throws.
+ * data behind them: see `assertComplete` and `verifyVault`. Throws what the storage throws: unknown is not none.
  */
-export async function listBackups(query: CatalogueQuery): Promise<CatalogueEntry[]> {
-  return await Array.fromAsync(listRecords({ ...query, kind: manifestKind }));
+export async function listBackups(
+  vault: Vault,
+  source: string,
+  trusted: TrustedKeys,
+  options: CallOptions = {},
+): Promise<CatalogueEntry[]> {
+  return await Array.fromAsync(listRecords({ vault, source, trusted, kind: manifestKind, ...options }));
 }
 
 /** One backup by its id; undefined where the vault has no manifest of it. */
-export async function readBackup(query: CatalogueQuery, id: string): Promise<CatalogueEntry | undefined> {
-  return await readRecord(id, { ...query, kind: manifestKind });
+export async function readBackup(
+  vault: Vault,
+  source: string,
+  id: string,
+  trusted: TrustedKeys,
+  options: CallOptions = {},
+): Promise<CatalogueEntry | undefined> {
+  return await readRecord(id, { vault, source, trusted, kind: manifestKind, ...options });
+}
+
+/**
+ * Checks by one listing that every blob of a backup stands, with its size; reads none of them. Throws BLOB_MISSING or
+ * BLOB_DAMAGED for the first that does not, and what the storage throws.
+ */
+export async function assertComplete(vault: Vault, manifest: Manifest, options: CallOptions = {}): Promise<void> {
+  const sizes = new Map<string, number>();
+  const folder = dataName(manifest.source.name, manifest.id, "");
+  for await (const { name, sizeBytes } of vault.storage.data.list(folder, options)) sizes.set(name, sizeBytes);
+  for (const blob of manifest.blobs) {
+    const name = dataName(manifest.source.name, manifest.id, blob.name);
+    const found = sizes.get(name);
+    if (found === undefined) throw missingBlob(vault.name, name);
+    if (found !== blob.sizeBytes) throw damagedBlob(vault.name, name, `${found} bytes`, `${blob.sizeBytes} bytes`);
+  }
 }
 
 /** Data without a manifest: what an interrupted or running backup has uploaded so far. */
@@ -39,8 +60,7 @@ export interface Orphan {
 }
 
 /** What lies in a vault and belongs to no backup, oldest first. */
-export async function listOrphans({ vault, source, signal }: Omit<CatalogueQuery, "trusted">): Promise<Orphan[]> {
-  const options = signal ? { signal } : {};
+export async function listOrphans(vault: Vault, source: string, options: CallOptions = {}): Promise<Orphan[]> {
   const orphans = new Map<string, Orphan>();
   const prefix = dataPrefix(source);
   for await (const { name, sizeBytes, createdAt } of vault.storage.data.list(prefix, options)) {

@@ -7,6 +7,7 @@ import { linksSchema, parseVersioned, toolSchema } from "./manifest.ts";
 import { runPlace } from "./names.ts";
 import { type VaultOutcome, VaultOutcomes } from "./outcome.ts";
 import { listRecords, readRecord, type RecordKind, type SignedRecord } from "./record.ts";
+import type { CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 import { writeRecord } from "./write-record.ts";
 
@@ -50,16 +51,6 @@ export const runKind: RecordKind<RunRecord> = {
   parse: (payload, name) => parseVersioned(payload, runSchema, "resguardo-run", VERSION, name),
 };
 
-export interface RunQuery {
-  vault: Vault;
-  /** Name of the source. */
-  source: string;
-  trusted: TrustedKeys;
-  /** Only runs whose id, which has the time of their start, sorts after this: an id, or a beginning of one. */
-  after?: string | undefined;
-  signal?: AbortSignal | undefined;
-}
-
 /** Signs the record of a run that has ended and writes it into all vaults. Throws when none took it. */
 export async function writeRunRecord(
   run: Omit<RunRecord, "format" | "version" | "vaults">,
@@ -80,12 +71,29 @@ export async function writeRunRecord(
   return { record: content, sha256, vaults: vaults.report() };
 }
 
+/** Of the runs of a source, which to list. */
+export interface RunListOptions extends CallOptions {
+  /** Only runs whose id, which starts with the time of their start, sorts after this: an id, or what `idStart` makes. */
+  after?: string;
+}
+
 /** The run records of a source in one vault, oldest first, each verified. Throws what the storage throws. */
-export async function listRunRecords(query: RunQuery): Promise<RunRecordEntry[]> {
-  return await Array.fromAsync(listRecords({ ...query, kind: runKind }));
+export async function listRunRecords(
+  vault: Vault,
+  source: string,
+  trusted: TrustedKeys,
+  options: RunListOptions = {},
+): Promise<RunRecordEntry[]> {
+  return await Array.fromAsync(listRecords({ vault, source, trusted, kind: runKind, ...options }));
 }
 
 /** One run record; undefined where there is none: the run has not ended, or its worker died. */
-export async function readRunRecord(query: Omit<RunQuery, "after">, id: string): Promise<RunRecordEntry | undefined> {
-  return await readRecord(id, { ...query, kind: runKind });
+export async function readRunRecord(
+  vault: Vault,
+  source: string,
+  id: string,
+  trusted: TrustedKeys,
+  options: CallOptions = {},
+): Promise<RunRecordEntry | undefined> {
+  return await readRecord(id, { vault, source, trusted, kind: runKind, ...options });
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { ErrorCode } from "../core/error-codes.ts";
-import { AppError, toAppError } from "../core/errors.ts";
+import { toAppError } from "../core/errors.ts";
 import { noProgress, type Progress } from "../core/progress.ts";
 import { type BackupReader, openBackupReader } from "./backup-reader.ts";
+import { damagedBlob } from "./blob-problems.ts";
 import { type CatalogueEntry, listBackups, type ValidBackup } from "./catalogue.ts";
 import { checkChain } from "./chain.ts";
 import type { DecryptionKey, TrustedKeys } from "./keys/key.ts";
@@ -51,11 +52,12 @@ export interface VerifyOptions {
  */
 export async function verifyVault(options: VerifyOptions): Promise<VerifyReport> {
   const started = performance.now();
-  const entries = await listBackups(options);
+  const { vault, source, trusted, signal } = options;
+  const entries = await listBackups(vault, source, trusted, signal ? { signal } : {});
   const chosen = options.backup === undefined ? entries : entries.filter(({ id }) => id === options.backup);
   const report: VerifyReport = { proven: 0, failed: 0, notLooked: 0, bytes: 0, mbPerSecond: 0, problems: [] };
   const verification = new Verification(options, report, chosen);
-  verifyManifests(chosen, entries, options.vault.name, report);
+  verifyManifests(chosen, entries, vault.name, report);
   for (const entry of chosen.toReversed()) if (entry.state === "valid") await verification.verifyBlobs(entry);
   report.mbPerSecond = Math.round((report.bytes / 1e3 / Math.max(1, performance.now() - started)) * 10) / 10;
   return report;
@@ -144,7 +146,7 @@ class Verification {
     const found = { sizeBytes, sha256: hash.digest("hex") };
     if (found.sizeBytes === entry.sizeBytes && found.sha256 === entry.sha256) return;
     const field = found.sizeBytes === entry.sizeBytes ? "sha256" : "sizeBytes";
-    throw new AppError("BLOB_DAMAGED", `${name}: ${field} is ${found[field]}, the manifest says ${entry[field]}`);
+    throw damagedBlob(vault.name, name, `${field} ${found[field]}`, `${entry[field]}`);
   }
 
   async #open(reader: BackupReader, entry: BlobRecord): Promise<void> {
