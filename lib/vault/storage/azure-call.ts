@@ -1,6 +1,6 @@
 import { RestError } from "@azure/storage-blob";
 import { AppError } from "../../core/errors.ts";
-import { blobChanged, blobMissing } from "./outcomes.ts";
+import { blobMissing } from "./outcomes.ts";
 
 /** How much is done at once and how long anything is waited for. */
 export interface AzureTuning {
@@ -38,7 +38,7 @@ export interface AzureRequest {
 
 /**
  * Makes a request that is safe to repeat, under the deadline. Throws the signal's reason when that fires, otherwise coded
- * errors: BLOB_MISSING for a blob that is not there, BLOB_DAMAGED for one that is not the expected version any more.
+ * errors, BLOB_MISSING for a blob that is not there.
  */
 export async function call<T>(
   request: AzureRequest,
@@ -54,44 +54,51 @@ export async function call<T>(
     } catch (error: unknown) {
       request.signal?.throwIfAborted();
       if (!deadline.signal.aborted) throw translate(request, error);
-      if (attempt >= tuning.attempts)
-        throw unavailable(request, `no answer within ${tuning.deadlineMs / 1000} s`, error);
+      if (attempt < tuning.attempts) continue;
+      throw unavailable(request, `no answer within ${tuning.deadlineMs / 1000} s`, new AzureFailure(error));
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-/** Azure's own code of an error, such as "BlobNotFound"; undefined for errors that are no answer of Azure's. */
-export function azureCodeOf(error: unknown): string | undefined {
-  if (!(error instanceof RestError)) return undefined;
-  // The answer to a HEAD request has no body, and its code only in a header.
-  return error.response?.headers.get("x-ms-error-code") ?? error.code;
+/** What Azure answered, without the request: its headers and URL hold the token or the SAS. */
+export class AzureFailure extends Error {
+  /** Azure's own code, such as "BlobNotFound", or that of the network. */
+  readonly code: string;
+  /** Undefined where no answer came. */
+  readonly status: number | undefined;
+
+  constructor(error: unknown) {
+    const known = error instanceof RestError ? error : undefined;
+    const headers = known?.response?.headers;
+    // The answer to a HEAD request has no body, and its code only in a header.
+    const code = headers?.get("x-ms-error-code") ?? known?.code ?? (error instanceof Error ? error.name : "failed");
+    super(`${code}, request ${headers?.get("x-ms-request-id") ?? "without an answer"}`);
+    this.name = "AzureFailure";
+    this.code = code;
+    this.status = known?.statusCode;
+  }
 }
 
-/** The status of Azure's answer that an AppError of `call` came from. */
-export function statusOf(error: unknown): number | undefined {
-  const cause = error instanceof AppError ? error.cause : error;
-  return cause instanceof RestError ? cause.statusCode : undefined;
+/** What Azure answered to the request that `call` threw this error for. */
+export function azureFailureOf(error: unknown): AzureFailure | undefined {
+  return error instanceof AppError && error.cause instanceof AzureFailure ? error.cause : undefined;
 }
 
 function translate(request: AzureRequest, error: unknown): AppError {
   if (error instanceof AppError) return error;
-  const { label, name } = request;
-  const code = azureCodeOf(error);
-  const status = statusOf(error);
-  if (name !== undefined && code === "BlobNotFound") return blobMissing(label, name, error);
-  if (name !== undefined && status === 412) return blobChanged(label, name, error);
-  if (isIdentityError(error)) return refused(request, "no identity to log in with", error);
-  if (error instanceof RestError && status !== undefined && status < 500 && status !== 408 && status !== 429) {
-    return refused(request, `${code ?? "refused"} (${status})`, error, HINTS[code ?? ""]);
-  }
-  return unavailable(
-    request,
-    `${code ?? (error instanceof Error ? error.name : "failed")}${status === undefined ? "" : ` (${status})`}`,
-    error,
-  );
+  const failure = new AzureFailure(error);
+  const { code, status } = failure;
+  if (request.name !== undefined && code === "BlobNotFound") return blobMissing(request.label, request.name, failure);
+  if (isIdentityError(error)) return refused(request, "no identity to log in with", failure);
+  if (status === undefined) return unavailable(request, code, failure);
+  const problem = `${code} (${status})`;
+  if (status >= 500 || TRANSIENT.has(status) || code === "Md5Mismatch") return unavailable(request, problem, failure);
+  return refused(request, problem, failure, HINTS[code]);
 }
+
+const TRANSIENT = new Set([408, 429]);
 
 const HINTS: Readonly<Record<string, string>> = {
   ContainerNotFound: "Check the container's name in the policy; `resguardo check` makes it where the rights allow.",
@@ -103,14 +110,14 @@ const HINTS: Readonly<Record<string, string>> = {
   BlobImmutableDueToPolicy: "The immutability policy keeps it until its time is over; this is what it is for.",
 };
 
-function refused(request: AzureRequest, problem: string, cause: unknown, hint?: string): AppError {
+function refused(request: AzureRequest, problem: string, cause: AzureFailure, hint?: string): AppError {
   return new AppError("STORAGE_REFUSED", messageOf(request, problem), {
     hint: hint ?? "Check the account's URL, the identity and its roles, the key or SAS, and the account's firewall.",
     cause,
   });
 }
 
-function unavailable(request: AzureRequest, problem: string, cause: unknown): AppError {
+function unavailable(request: AzureRequest, problem: string, cause: AzureFailure): AppError {
   return new AppError("STORAGE_UNAVAILABLE", messageOf(request, problem), {
     hint: "Check the account's name, the network and Azure's status; the next run tries again.",
     cause,

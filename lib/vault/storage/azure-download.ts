@@ -1,6 +1,6 @@
 import type { BlockBlobClient } from "@azure/storage-blob";
 import { mapInOrder } from "../map-in-order.ts";
-import { type AzureRequest, type AzureTuning, call, statusOf } from "./azure-call.ts";
+import { azureFailureOf, type AzureRequest, type AzureTuning, call } from "./azure-call.ts";
 import { blobChanged } from "./outcomes.ts";
 import type { ByteRange, CallOptions } from "./storage.ts";
 
@@ -28,11 +28,17 @@ export async function* downloadBlob(
   yield first.bytes;
 
   const end = Math.min(first.blobBytes, offset + wanted);
-  const readRange = ({ offset: from, length }: ByteRange): Promise<Buffer> =>
-    call(request, tuning, async (abortSignal) => {
-      const response = await client.download(from, length, { abortSignal, conditions: { ifMatch: first.etag } });
-      return collect(response.readableStreamBody, length, request);
-    });
+  const readRange = async (rest: ByteRange): Promise<Buffer> => {
+    try {
+      return await call(request, tuning, async (abortSignal) => {
+        const conditions = { ifMatch: first.etag };
+        const response = await client.download(rest.offset, rest.length, { abortSignal, conditions });
+        return collect(response.readableStreamBody, rest.length, request);
+      });
+    } catch (error: unknown) {
+      throw azureFailureOf(error)?.status === 412 ? blobChanged(target.label, target.name, error) : error;
+    }
+  };
   yield* mapInOrder(cutIntoRanges(offset + first.bytes.length, end, tuning.blockBytes), tuning.parallel, readRange);
 }
 
@@ -54,7 +60,7 @@ async function readFirst(
       return { bytes, etag, blobBytes };
     });
   } catch (error: unknown) {
-    if (statusOf(error) === 416) return undefined;
+    if (azureFailureOf(error)?.status === 416) return undefined;
     throw error;
   }
 }

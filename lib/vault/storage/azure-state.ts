@@ -53,15 +53,16 @@ export function azureState(label: string, container: ContainerClient, tuning: Az
 
     async remove(key, etag) {
       assertStateKey(key);
+      const request = requestOf("remove", key);
+      const client = container.getBlockBlobClient(key);
       const options = etag === undefined ? {} : { conditions: { ifMatch: etag } };
       try {
-        await call(requestOf("remove", key), tuning, (abortSignal) =>
-          container.getBlobClient(key).delete({ ...options, abortSignal }),
-        );
+        await call(request, tuning, (abortSignal) => client.delete({ ...options, abortSignal }));
       } catch (error: unknown) {
         if (error instanceof AppError && error.code === "BLOB_MISSING") return;
-        if (wasRefusedForExisting(error)) throw stateConflict(label, key, error);
-        throw error;
+        if (!wasRefusedForExisting(error)) throw error;
+        // A condition on a record that is gone fails as well; it may be this very request, repeated, that removed it.
+        if ((await lookUpWrite(client, request, tuning)) !== undefined) throw stateConflict(label, key, error);
       }
     },
 

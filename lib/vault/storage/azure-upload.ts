@@ -2,10 +2,10 @@ import { hash, randomUUID } from "node:crypto";
 import type { BlockBlobClient } from "@azure/storage-blob";
 import { AppError } from "../../core/errors.ts";
 import { mapInOrder } from "../map-in-order.ts";
-import { type AzureTuning, call } from "./azure-call.ts";
+import { type AzureRequest, type AzureTuning, call } from "./azure-call.ts";
 import { chunksOf, hasherFor } from "./chunks.ts";
 import { blobExists } from "./outcomes.ts";
-import { lookUpWrite, wasRefusedForExisting } from "./azure-write.ts";
+import { type FoundWrite, lookUpWrite, wasRefusedForExisting } from "./azure-write.ts";
 import type { CreatedBlob, CreateOptions } from "./storage.ts";
 
 interface Block {
@@ -15,6 +15,12 @@ interface Block {
   isLast: boolean;
 }
 
+interface Target {
+  label: string;
+  name: string;
+  tuning: AzureTuning;
+}
+
 /**
  * What fits one block is one Put Blob. Anything longer is staged as blocks, which nobody sees, and appears by one commit
  * "if absent"; Azure drops blocks that were never committed after a week. Each request carries the MD5 of its bytes, which
@@ -22,66 +28,89 @@ interface Block {
  */
 export async function uploadBlob(
   client: BlockBlobClient,
-  target: { label: string; name: string; tuning: AzureTuning },
+  target: Target,
   data: AsyncIterable<Uint8Array> | Uint8Array,
   options: CreateOptions,
 ): Promise<CreatedBlob> {
-  const { tuning } = target;
-  const request = { label: target.label, action: "write blob", name: target.name, signal: options.signal };
-  const writeId = randomUUID();
-  const conditions = { ifNoneMatch: "*" };
-  const metadata = { write: writeId };
-  const blockIds: string[] = [];
-  let sizeBytes = 0;
+  const { blockBytes, parallel } = target.tuning;
+  const hasher = hasherFor(options);
+  const upload = new Upload(client, target, options.signal);
+  const pool: Buffer[] = [];
+  const takeBuffer = (): Buffer => pool.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
+  const blocks = cutIntoBlocks(chunksOf(data, options.signal), (chunk) => hasher.update(chunk), takeBuffer);
+  for await (const sent of mapInOrder(blocks, parallel, (block) => upload.send(block))) pool.push(sent);
+  await upload.finish();
+  return { sizeBytes: upload.sizeBytes, sha256: hasher.digest() };
+}
 
-  async function send({ index, bytes, isLast }: Block): Promise<Buffer> {
-    const md5 = md5Of(bytes);
-    sizeBytes += bytes.length;
-    if (index === 0 && isLast) {
-      const blobHTTPHeaders = { blobContentMD5: md5 };
-      await ifAbsent((abortSignal) =>
-        client.upload(bytes, bytes.length, { abortSignal, conditions, metadata, blobHTTPHeaders }),
-      );
-      return bytes;
-    }
-    const blockId = blockIdOf(writeId, index);
-    blockIds.push(blockId);
-    await call(request, tuning, (abortSignal) =>
-      client.stageBlock(blockId, bytes, bytes.length, { abortSignal, transactionalContentMD5: md5 }),
+/** The requests of one upload. Its id goes into the blob's metadata, by which an upload knows its own blob. */
+class Upload {
+  sizeBytes = 0;
+  readonly #client: BlockBlobClient;
+  readonly #target: Target;
+  readonly #request: AzureRequest;
+  readonly #writeId = randomUUID();
+  readonly #blockIds: string[] = [];
+  readonly #attributes = { conditions: { ifNoneMatch: "*" }, metadata: { write: this.#writeId } };
+
+  constructor(client: BlockBlobClient, target: Target, signal: AbortSignal | undefined) {
+    this.#client = client;
+    this.#target = target;
+    this.#request = { label: target.label, action: "write blob", name: target.name, signal };
+  }
+
+  async send({ index, bytes, isLast }: Block): Promise<Buffer> {
+    const md5 = hash("md5", bytes, "buffer");
+    this.sizeBytes += bytes.length;
+    if (index === 0 && isLast && (await this.#putWhole(bytes, md5))) return bytes;
+    const blockId = blockIdOf(this.#writeId, index);
+    this.#blockIds.push(blockId);
+    await this.#call((abortSignal) =>
+      this.#client.stageBlock(blockId, bytes, bytes.length, { abortSignal, transactionalContentMD5: md5 }),
     );
     return bytes;
   }
 
+  /** Commits what was staged, and makes sure that it is all there. */
+  async finish(): Promise<void> {
+    if (this.#blockIds.length === 0) return;
+    const committed = await this.#ifAbsent((abortSignal) =>
+      this.#client.commitBlockList(this.#blockIds, { ...this.#attributes, abortSignal }),
+    );
+    const found = committed ? await this.#lookUp() : undefined;
+    if (found?.writeId === this.#writeId && found.sizeBytes === this.sizeBytes) return;
+    const { label, name } = this.#target;
+    const problem = `${found?.sizeBytes ?? 0} of ${this.sizeBytes} bytes are in the committed blob`;
+    throw new AppError("STORAGE_UNAVAILABLE", `vault ${label}: can't write blob ${JSON.stringify(name)}: ${problem}`);
+  }
+
+  /** False where Azurite refuses it for blocks that a dead upload left under that name; a commit it takes. */
+  #putWhole(bytes: Buffer, blobContentMD5: Buffer): Promise<boolean> {
+    const settings = { ...this.#attributes, blobHTTPHeaders: { blobContentMD5 } };
+    return this.#ifAbsent((abortSignal) => this.#client.upload(bytes, bytes.length, { ...settings, abortSignal }));
+  }
+
   /** An answer may be lost, and the repeated request then meets the blob of the first one: that is ours, and no failure. */
-  async function ifAbsent(write: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  async #ifAbsent(write: (signal: AbortSignal) => Promise<unknown>): Promise<boolean> {
     try {
-      await call(request, tuning, write);
+      await this.#call(write);
+      return true;
     } catch (error: unknown) {
       if (!wasRefusedForExisting(error)) throw error;
-      const found = await lookUpWrite(client, request, tuning);
-      if (found === undefined) throw error;
-      if (found.writeId !== writeId) throw blobExists(target.label, target.name, error);
+      const found = await this.#lookUp();
+      if (found === undefined) return false;
+      if (found.writeId === this.#writeId) return true;
+      throw blobExists(this.#target.label, this.#target.name, error);
     }
   }
 
-  async function commit(): Promise<void> {
-    await ifAbsent((abortSignal) => client.commitBlockList(blockIds, { abortSignal, conditions, metadata }));
-    const found = await lookUpWrite(client, request, tuning);
-    if (found?.writeId === writeId && found.sizeBytes === sizeBytes) return;
-    const problem = `${found?.sizeBytes ?? 0} of ${sizeBytes} bytes are in the committed blob`;
-    throw new AppError(
-      "STORAGE_UNAVAILABLE",
-      `vault ${target.label}: can't write blob ${JSON.stringify(target.name)}: ${problem}`,
-    );
+  #lookUp(): Promise<FoundWrite | undefined> {
+    return lookUpWrite(this.#client, this.#request, this.#target.tuning);
   }
 
-  const hasher = hasherFor(options);
-  const pool: Buffer[] = [];
-  const takeBuffer = (): Buffer => pool.pop() ?? Buffer.allocUnsafeSlow(tuning.blockBytes);
-  const blocks = cutIntoBlocks(chunksOf(data, options.signal), (chunk) => hasher.update(chunk), takeBuffer);
-  for await (const sent of mapInOrder(blocks, tuning.parallel, send)) pool.push(sent);
-  if (blockIds.length > 0) await commit();
-  return { sizeBytes, sha256: hasher.digest() };
+  #call<T>(send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return call(this.#request, this.#target.tuning, send);
+  }
 }
 
 /** Full blocks, then a last one that may be shorter or empty. A full block waits for the next chunk, to know if it is the last. */
@@ -113,8 +142,4 @@ async function* cutIntoBlocks(
 /** Uploads of one name share Azure's list of uncommitted blocks, so the ids differ by upload; all must have one length. */
 function blockIdOf(writeId: string, index: number): string {
   return Buffer.from(`${writeId}-${String(index).padStart(6, "0")}`).toString("base64");
-}
-
-function md5Of(bytes: Buffer): Buffer {
-  return hash("md5", bytes, "buffer");
 }

@@ -1,6 +1,6 @@
 import type { BlockBlobClient } from "@azure/storage-blob";
 import { AppError } from "../../core/errors.ts";
-import { type AzureRequest, type AzureTuning, azureCodeOf, call } from "./azure-call.ts";
+import { azureFailureOf, type AzureRequest, type AzureTuning, call } from "./azure-call.ts";
 
 /** What a blob's properties tell of the write that made it. */
 export interface FoundWrite {
@@ -20,8 +20,7 @@ const EXISTING = new Set([
 ]);
 
 export function wasRefusedForExisting(error: unknown): boolean {
-  const code = azureCodeOf(error instanceof AppError ? error.cause : error);
-  return code !== undefined && EXISTING.has(code);
+  return EXISTING.has(azureFailureOf(error)?.code ?? "");
 }
 
 /** Undefined where there is no such blob. */

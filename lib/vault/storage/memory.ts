@@ -4,6 +4,8 @@ import { chunksOf, hasherFor } from "./chunks.ts";
 import { blobExists, blobMissing, stateConflict } from "./outcomes.ts";
 import type { BlobStat, StateRecord, StateStore, Storage, VaultStorage } from "./storage.ts";
 
+const PIECE_BYTES = 1024 * 1024;
+
 interface MemoryBlob {
   bytes: Buffer;
   createdAt: Date;
@@ -53,11 +55,13 @@ function memoryStorage(label: string, blobs: Map<string, MemoryBlob>, now: () =>
     },
     async *read(name, range, options = {}) {
       assertBlobName(name);
-      options.signal?.throwIfAborted();
       const blob = blobs.get(name);
       if (blob === undefined) throw blobMissing(label, name);
       const bytes = range ? blob.bytes.subarray(range.offset, range.offset + range.length) : blob.bytes;
-      if (bytes.length > 0) yield Buffer.from(bytes);
+      for (let offset = 0; offset < bytes.length; offset += PIECE_BYTES) {
+        options.signal?.throwIfAborted();
+        yield Buffer.from(bytes.subarray(offset, offset + PIECE_BYTES));
+      }
     },
     async *list(prefix, options = {}) {
       const names = [...blobs.keys()].filter((name) => name.startsWith(prefix) && name > (options.after ?? ""));
