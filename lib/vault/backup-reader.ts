@@ -1,5 +1,5 @@
 import { AppError } from "../core/errors.ts";
-import { damagedBlob } from "./blob-problems.ts";
+import { damagedBlob } from "./damaged-blob.ts";
 import { unwrapDataKey } from "./keys/data-key.ts";
 import type { DecryptionKey } from "./keys/key.ts";
 import type { BlobRecord, Manifest } from "./manifest.ts";

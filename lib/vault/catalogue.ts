@@ -1,7 +1,6 @@
 import type { TrustedKeys } from "./keys/key.ts";
 import { type Manifest, manifestKind } from "./manifest.ts";
-import { dataName, dataPrefix, fullPlace, idInName, idOfRecord } from "./names.ts";
-import { damagedBlob, missingBlob } from "./blob-problems.ts";
+import { dataPrefix, fullPlace, idInName, idOfRecord } from "./names.ts";
 import { listRecords, readRecord, type SignedRecord, type ValidRecord } from "./record.ts";
 import type { CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
@@ -10,44 +9,24 @@ import type { Vault } from "./vault.ts";
 export type CatalogueEntry = SignedRecord<Manifest>;
 export type ValidBackup = ValidRecord<Manifest>;
 
+export interface CatalogueQuery extends CallOptions {
+  vault: Vault;
+  /** Name of the source. */
+  source: string;
+  trusted: TrustedKeys;
+}
+
 /**
  * The backups of a source in one vault, oldest first, every manifest read and its signature verified. Says nothing about the
  * data behind them: see `assertComplete` and `verifyVault`. Throws what the storage throws: unknown is not none.
  */
-export async function listBackups(
-  vault: Vault,
-  source: string,
-  trusted: TrustedKeys,
-  options: CallOptions = {},
-): Promise<CatalogueEntry[]> {
-  return await Array.fromAsync(listRecords({ vault, source, trusted, kind: manifestKind, ...options }));
+export function listBackups(query: CatalogueQuery): Promise<CatalogueEntry[]> {
+  return Array.fromAsync(listRecords({ ...query, kind: manifestKind }));
 }
 
 /** One backup by its id; undefined where the vault has no manifest of it. */
-export async function readBackup(
-  vault: Vault,
-  source: string,
-  id: string,
-  trusted: TrustedKeys,
-  options: CallOptions = {},
-): Promise<CatalogueEntry | undefined> {
-  return await readRecord(id, { vault, source, trusted, kind: manifestKind, ...options });
-}
-
-/**
- * Checks by one listing that every blob of a backup stands, with its size; reads none of them. Throws BLOB_MISSING or
- * BLOB_DAMAGED for the first that does not, and what the storage throws.
- */
-export async function assertComplete(vault: Vault, manifest: Manifest, options: CallOptions = {}): Promise<void> {
-  const sizes = new Map<string, number>();
-  const folder = dataName(manifest.source.name, manifest.id, "");
-  for await (const { name, sizeBytes } of vault.storage.data.list(folder, options)) sizes.set(name, sizeBytes);
-  for (const blob of manifest.blobs) {
-    const name = dataName(manifest.source.name, manifest.id, blob.name);
-    const found = sizes.get(name);
-    if (found === undefined) throw missingBlob(vault.name, name);
-    if (found !== blob.sizeBytes) throw damagedBlob(vault.name, name, `${found} bytes`, `${blob.sizeBytes} bytes`);
-  }
+export function readBackup(query: CatalogueQuery, id: string): Promise<CatalogueEntry | undefined> {
+  return readRecord(id, { ...query, kind: manifestKind });
 }
 
 /** Data without a manifest: what an interrupted or running backup has uploaded so far. */

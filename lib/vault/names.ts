@@ -9,7 +9,7 @@ import { encodeNamePart } from "./storage/blob-name.ts";
 /** Where the records of one kind and source lie, named by their ids. */
 export interface RecordPlace {
   prefix: string;
-  nameOf(id: string): string;
+  nameOf: (id: string) => string;
 }
 
 /** The manifests of a source's full backups. */

@@ -4,7 +4,7 @@ import { type EnvelopeType, openEnvelope } from "./envelope.ts";
 import type { TrustedKeys } from "./keys/key.ts";
 import { mapInOrder } from "./map-in-order.ts";
 import { idOfRecord, type RecordPlace } from "./names.ts";
-import type { BlobStat } from "./storage/storage.ts";
+import type { BlobStat, CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 
 /** A signed record that names itself and its place. */
@@ -51,14 +51,13 @@ export interface InvalidRecord extends Found {
 export type SignedRecord<Content> = ValidRecord<Content> | InvalidRecord;
 
 /** Where to look for records, and whom to believe. */
-export interface RecordQuery<Content extends Placed> {
+export interface RecordQuery<Content extends Placed> extends CallOptions {
   vault: Vault;
   source: string;
   kind: RecordKind<Content>;
   trusted: TrustedKeys;
   /** Only records of ids that sort after this one (or after this beginning of an id). */
-  after?: string | undefined;
-  signal?: AbortSignal | undefined;
+  after?: string;
 }
 
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;

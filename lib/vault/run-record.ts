@@ -71,29 +71,21 @@ export async function writeRunRecord(
   return { record: content, sha256, vaults: vaults.report() };
 }
 
-/** Of the runs of a source, which to list. */
-export interface RunListOptions extends CallOptions {
+export interface RunQuery extends CallOptions {
+  vault: Vault;
+  /** Name of the source. */
+  source: string;
+  trusted: TrustedKeys;
   /** Only runs whose id, which starts with the time of their start, sorts after this: an id, or what `idStart` makes. */
   after?: string;
 }
 
 /** The run records of a source in one vault, oldest first, each verified. Throws what the storage throws. */
-export async function listRunRecords(
-  vault: Vault,
-  source: string,
-  trusted: TrustedKeys,
-  options: RunListOptions = {},
-): Promise<RunRecordEntry[]> {
-  return await Array.fromAsync(listRecords({ vault, source, trusted, kind: runKind, ...options }));
+export function listRunRecords(query: RunQuery): Promise<RunRecordEntry[]> {
+  return Array.fromAsync(listRecords({ ...query, kind: runKind }));
 }
 
 /** One run record; undefined where there is none: the run has not ended, or its worker died. */
-export async function readRunRecord(
-  vault: Vault,
-  source: string,
-  id: string,
-  trusted: TrustedKeys,
-  options: CallOptions = {},
-): Promise<RunRecordEntry | undefined> {
-  return await readRecord(id, { vault, source, trusted, kind: runKind, ...options });
+export function readRunRecord(query: Omit<RunQuery, "after">, id: string): Promise<RunRecordEntry | undefined> {
+  return readRecord(id, { ...query, kind: runKind });
 }

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../core/error-codes.ts";
 import { toAppError } from "../core/errors.ts";
 import { noProgress, type Progress } from "../core/progress.ts";
 import { type BackupReader, openBackupReader } from "./backup-reader.ts";
-import { damagedBlob } from "./blob-problems.ts";
+import { damagedBlob } from "./damaged-blob.ts";
 import { type CatalogueEntry, listBackups, type ValidBackup } from "./catalogue.ts";
 import { checkChain } from "./chain.ts";
 import type { DecryptionKey, TrustedKeys } from "./keys/key.ts";
@@ -53,7 +53,7 @@ export interface VerifyOptions {
 export async function verifyVault(options: VerifyOptions): Promise<VerifyReport> {
   const started = performance.now();
   const { vault, source, trusted, signal } = options;
-  const entries = await listBackups(vault, source, trusted, signal ? { signal } : {});
+  const entries = await listBackups({ vault, source, trusted, ...(signal && { signal }) });
   const chosen = options.backup === undefined ? entries : entries.filter(({ id }) => id === options.backup);
   const report: VerifyReport = { proven: 0, failed: 0, notLooked: 0, bytes: 0, mbPerSecond: 0, problems: [] };
   const verification = new Verification(options, report, chosen);
@@ -150,7 +150,8 @@ class Verification {
   }
 
   async #open(reader: BackupReader, entry: BlobRecord): Promise<void> {
-    for await (const _plain of reader.readBlob(entry.name)) this.#options.signal?.throwIfAborted();
+    const chunks = reader.readBlob(entry.name);
+    while (!(await chunks.next()).done) this.#options.signal?.throwIfAborted();
     this.#count(entry.sizeBytes);
   }
 

@@ -6,10 +6,3 @@ export function damagedBlob(vault: string, name: string, found: string, expected
     hint: "Restore from another vault of the source, and run `resguardo verify` to see what else is damaged.",
   });
 }
-
-/** A blob that a manifest names is not there. */
-export function missingBlob(vault: string, name: string): AppError {
-  return new AppError("BLOB_MISSING", `vault ${vault}: there is no ${name}, its manifest names it`, {
-    hint: "Restore from another vault of the source, and run `resguardo verify` to see what else is missing.",
-  });
-}
