@@ -1,4 +1,5 @@
 import { ERROR_CODES, type ErrorCode, type ErrorKind } from "./error-codes.ts";
+import { maskSecrets } from "./log.ts";
 
 export interface ErrorDetails {
   /** A full sentence that tells the operator what to do. */
@@ -31,7 +32,7 @@ export class AppError extends Error {
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new AppError("INVARIANT", `unexpected failure: ${message}`, {
+  return new AppError("INVARIANT", `unexpected failure: ${maskSecrets(message)}`, {
     hint: "Report this with the log line; it is a defect of the product.",
     cause: error,
   });

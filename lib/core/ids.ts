@@ -8,15 +8,24 @@ export function newId(now: Date): string {
   return `${now.toISOString().replace(/[-:.]/g, "")}-${randomBytes(4).toString("hex")}`;
 }
 
-/** Whether `text` has the form of `newId`. */
+/** Whether `text` could have come from `newId`. */
 export function isId(text: string): boolean {
-  return ID.test(text);
+  return timeIn(text) !== undefined;
 }
 
 /** The instant in an identifier made by `newId`. Throws USAGE. */
 export function idTime(id: string): Date {
-  const match = ID.exec(id);
-  if (!match) throw new AppError("USAGE", `not an identifier: found "${id}", expected "20261121T230413123Z-9f3a5c1e"`);
+  const time = timeIn(id);
+  if (time) return time;
+  throw new AppError("USAGE", `not an identifier: found "${id}", expected "20261121T230413123Z-9f3a5c1e"`);
+}
+
+function timeIn(text: string): Date | undefined {
+  const match = ID.exec(text);
+  if (!match) return undefined;
   const [, year, month, day, hour, minute, second, millisecond] = match;
-  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}.${millisecond}Z`);
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.${millisecond}Z`;
+  const time = new Date(iso);
+  // Date takes 31 February for 3 March.
+  return !Number.isNaN(time.getTime()) && time.toISOString() === iso ? time : undefined;
 }

@@ -17,19 +17,23 @@ export interface Logger {
 /** Where a finished line goes; the Functions context, standard error or a test's array. */
 export type LogSink = (level: LogLevel, line: string) => void;
 
-const CREDENTIALS_IN_URL = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"]*@/gi;
-const SAS_SIGNATURE = /([?&;](?:sig|sas|accountkey)=)[^&;\s"]+/gi;
+const SECRETS: readonly [pattern: RegExp, mask: string][] = [
+  // Up to the last @ before the path: a password that nobody encoded may hold one itself.
+  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/]*@/gi, "$1***@"],
+  [/\b((?:sig|accountkey|sharedaccesskey|password|pwd)=)[^&;\s]+/gi, "$1***"],
+  [/\b(bearer )[\w.~+/=-]+/gi, "$1***"],
+  [/(-----BEGIN [A-Z ]*PRIVATE KEY-----)[^]*?(?:-----END|$)/g, "$1***"],
+];
 
-/** Masks user info in URLs and SAS signatures, as a last line of defence for texts of drivers and servers. */
+/** Masks credentials in URLs, connection strings, SAS, tokens and PEM keys: a last line of defence for foreign texts. */
 export function maskSecrets(text: string): string {
-  return text.replace(CREDENTIALS_IN_URL, "$1***@").replace(SAS_SIGNATURE, "$1***");
+  return SECRETS.reduce((masked, [pattern, mask]) => masked.replace(pattern, mask), text);
 }
 
 /** Makes a logger that writes JSON lines into `sink`. `clock` stamps them. */
 export function createLogger(sink: LogSink, clock: () => Date = () => new Date(), base: LogFields = {}): Logger {
   const write = (level: LogLevel) => (event: string, fields?: LogFields) => {
-    const line = JSON.stringify({ time: clock().toISOString(), level, event, ...base, ...fields }, toLoggable);
-    sink(level, maskSecrets(line));
+    sink(level, JSON.stringify({ time: clock().toISOString(), level, event, ...base, ...fields }, toLoggable));
   };
   return {
     debug: write("debug"),
@@ -53,5 +57,6 @@ export function atLeast(least: LogLevel, sink: LogSink): LogSink {
 export const silentLogger: Logger = createLogger(() => {});
 
 function toLoggable(_key: string, value: unknown): unknown {
+  if (typeof value === "string") return maskSecrets(value);
   return typeof value === "bigint" ? value.toString() : value;
 }

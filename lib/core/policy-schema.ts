@@ -10,10 +10,13 @@ const name = z
   .describe("Lower-case letters, digits and hyphens; it becomes part of blob names.");
 
 const reference = z
-  .union([
-    z.strictObject({ env: z.string().min(1) }).describe("The value of this environment variable."),
-    z.strictObject({ secret: z.string().min(1) }).describe("The value of this secret in the policy's Key Vault."),
-  ])
+  .union(
+    [
+      z.strictObject({ env: z.string().min(1) }).describe("The value of this environment variable."),
+      z.strictObject({ secret: z.string().min(1) }).describe("The value of this secret in the policy's Key Vault."),
+    ],
+    'expected {"env": "NAME"} or {"secret": "NAME"}',
+  )
   .describe("A secret is never written in the policy: it is named, as an environment variable or a Key Vault secret.");
 
 const duration = z
@@ -113,29 +116,34 @@ const webhook = z.strictObject({
   secret: reference.describe("Shared secret of the HMAC-SHA256 signature in the header x-resguardo-signature."),
 });
 
-export const policySchema = z
-  .strictObject({
-    $schema: z.string().optional(),
-    environment: name,
-    keyVault: z.url().optional().describe('Key Vault that holds what {"secret": NAME} names.'),
-    vaults: z.record(name, vault).refine((value) => Object.keys(value).length > 0, "expected at least one vault"),
-    keys,
-    sources: z.array(z.discriminatedUnion("kind", [mysqlSource])).min(1),
-    alerts: z.strictObject({ webhook: webhook.optional() }).default({}),
+/** The shape of a policy, from which docs/policy.schema.json is generated. */
+export const policySchema = z.strictObject({
+  $schema: z.string().optional(),
+  environment: name,
+  keyVault: z.url().optional().describe('Key Vault that holds what {"secret": NAME} names.'),
+  vaults: z.record(name, vault).refine((value) => Object.keys(value).length > 0, "expected at least one vault"),
+  keys,
+  sources: z.array(z.discriminatedUnion("kind", [mysqlSource])).min(1),
+  alerts: z.strictObject({ webhook: webhook.optional() }).default({}),
+});
+
+const looseSource = z.object({ name: z.string().catch(""), vaults: z.array(z.string()).catch([]) });
+
+/** What one field says of another, read loosely: it is checked even where other fields are wrong. */
+export const crossReferences = z
+  .object({
+    vaults: z.record(z.string(), z.unknown()).catch({}),
+    sources: z.array(looseSource.catch({ name: "", vaults: [] })).catch([]),
   })
-  .superRefine((policy, context) => {
-    const seen = new Set<string>();
-    for (const [index, source] of policy.sources.entries()) {
-      const path = ["sources", index];
-      if (seen.has(source.name)) context.addIssue({ code: "custom", path: [...path, "name"], message: "used twice" });
-      seen.add(source.name);
-      const tests = new Set(source.restoreTests.map((test) => test.kind));
-      if (tests.size < source.restoreTests.length) {
-        context.addIssue({ code: "custom", path: [...path, "restoreTests"], message: "expected each kind once at most" });
-      }
+  .superRefine(({ vaults, sources }, context) => {
+    for (const [index, source] of sources.entries()) {
+      const report = (message: string, ...path: PropertyKey[]): void =>
+        context.addIssue({ code: "custom", path: ["sources", index, ...path], message });
+      const isTaken = sources.findIndex(({ name: other }) => other === source.name) < index;
+      if (source.name !== "" && isTaken) report("used twice", "name");
       for (const [position, wanted] of source.vaults.entries()) {
-        if (wanted in policy.vaults) continue;
-        context.addIssue({ code: "custom", path: [...path, "vaults", position], message: "no vault of that name" });
+        if (!Object.hasOwn(vaults, wanted)) report("no vault of that name", "vaults", position);
+        if (source.vaults.indexOf(wanted) < position) report("named twice", "vaults", position);
       }
     }
   });

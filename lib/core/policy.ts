@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { AppError } from "./errors.ts";
-import { policySchema, type Policy, type SourcePolicy } from "./policy-schema.ts";
+import { crossReferences, policySchema, type Policy, type SourcePolicy } from "./policy-schema.ts";
 
 /** A policy that was read and found right, with what the rest of the product needs to know about the text itself. */
 export interface LoadedPolicy {
@@ -17,8 +17,12 @@ export interface LoadedPolicy {
  * or POLICY_UNREADABLE when the text is not JSON.
  */
 export function parsePolicy(text: string, baseDir: string): LoadedPolicy {
-  const result = policySchema.safeParse(parseJson(text));
-  if (!result.success) throw invalidPolicy(result.error);
+  const json = parseJson(text);
+  const result = policySchema.safeParse(json);
+  const crossed = crossReferences.safeParse(json);
+  if (!result.success || !crossed.success) {
+    throw invalidPolicy([...(result.error?.issues ?? []), ...(crossed.error?.issues ?? [])]);
+  }
   const { $schema: _editorHint, ...policy } = result.data;
   return Object.freeze({ policy, hash: createHash("sha256").update(canonicalJson(policy)).digest("hex"), baseDir });
 }
@@ -52,21 +56,27 @@ function parseJson(text: string): unknown {
   }
 }
 
-function invalidPolicy(error: z.ZodError): AppError {
-  const problems = error.issues.flatMap(describeIssue);
-  return new AppError("POLICY_INVALID", `the policy has ${problems.length} problem(s): ${problems.join("; ")}`, {
+function invalidPolicy(issues: readonly z.core.$ZodIssue[]): AppError {
+  const problems = new Set(issues.flatMap(describeIssue));
+  return new AppError("POLICY_INVALID", `the policy has ${problems.size} problem(s): ${[...problems].join("; ")}`, {
     hint: "Correct the named fields; docs/policy.schema.json describes each of them.",
   });
 }
 
+/** By name, never by value: of what was found, none of the messages says more than its type. */
 function describeIssue(issue: z.core.$ZodIssue): string[] {
-  const at = (path: PropertyKey[]) => (path.length === 0 ? "the policy" : path.map(String).join("."));
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => `${at([...issue.path, key])}: unknown field`);
-  if (issue.code === "invalid_union") return [`${at(issue.path)}: not one of the shapes that are allowed here`];
-  const isMissing = issue.code === "invalid_type" && issue.input === undefined && issue.message.includes("undefined");
-  return [`${at(issue.path)}: ${isMissing ? "missing" : lowerFirst(issue.message)}`];
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => `${fieldName([...issue.path, key])}: unknown field`);
+  }
+  return [`${fieldName(issue.path)}: ${describeProblem(issue)}`];
 }
 
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
+function describeProblem(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_key") return issue.issues.map(describeProblem).join(", ");
+  if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) return "missing";
+  return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
+}
+
+function fieldName(path: readonly PropertyKey[]): string {
+  return path.length === 0 ? "the policy" : path.map(String).join(".");
 }

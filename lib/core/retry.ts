@@ -29,7 +29,17 @@ export async function retry<T>(attempt: (number: number) => Promise<T>, options:
       const worthIt = error instanceof AppError && error.retryable && performance.now() + delayMs < deadline;
       if (!worthIt) throw error;
       onRetry?.(error, number);
-      await delay(delayMs, undefined, signal ? { signal } : {});
+      await pause(delayMs, signal);
     }
+  }
+}
+
+async function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await delay(delayMs, undefined, signal ? { signal } : {});
+  } catch (error: unknown) {
+    // The timer rejects with an AbortError of its own.
+    signal?.throwIfAborted();
+    throw error;
   }
 }

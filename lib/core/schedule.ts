@@ -23,7 +23,10 @@ const OPTIONS = { timezone: "UTC", domAndDow: true, sloppyRanges: true, paused: 
 export function parseSchedule(text: string): Schedule {
   const given = text.trim().split(/\s+/);
   const fields = given.length === 5 ? ["0", ...given] : given;
-  const wellFormed = fields.length === 6 && fields.every((field) => FIELD.test(field) && isKnownName(field));
+  // Sunday is 0 alone: the host refuses 7, which croner takes.
+  const hasDay7 = /(?:^|[,-])0*7(?!\d)/.test(fields.at(-1) ?? "");
+  const wellFormed =
+    fields.length === 6 && !hasDay7 && fields.every((field) => FIELD.test(field) && isKnownName(field));
   if (!wellFormed) throw malformed(text);
   let cron: Cron;
   try {

@@ -22,7 +22,7 @@ export function parseDuration(text: string): number {
 
 /** A duration for people: the two largest units, `0 s`, `850 ms`, `9 s`, `1 h 5 min`, `3 d 4 h`. */
 export function formatDuration(durationMs: number): string {
-  if (durationMs > 0 && durationMs < 1000) return `${Math.round(durationMs)} ms`;
+  if (durationMs > 0 && durationMs < 999.5) return `${Math.round(durationMs)} ms`;
   const seconds = Math.round(durationMs / 1000);
   const parts: [number, string][] = [
     [Math.floor(seconds / 86_400), "d"],
