@@ -1,5 +1,14 @@
 /** What an operator has to look at when a code appears. Decides the exit code: `usage` and `config` give 2, all others 1. */
-export type ErrorKind = "usage" | "config" | "source" | "storage" | "verify" | "restore" | "job" | "local" | "invariant";
+export type ErrorKind =
+  | "usage"
+  | "config"
+  | "source"
+  | "storage"
+  | "verify"
+  | "restore"
+  | "job"
+  | "local"
+  | "invariant";
 
 interface CodeEntry {
   kind: ErrorKind;
@@ -73,6 +82,7 @@ export const ERROR_CODES = {
   TARGET_IS_SOURCE: entry("restore", "the target is the source itself"),
   TABLE_UNKNOWN: entry("usage", "no such schema or table in the backup"),
   RESTORE_FAILED: entry("restore", "a statement of the restore failed on the target"),
+  RTO_MISSED: entry("restore", "the restore worked and took longer than was promised"),
   RESTORE_DIFFERS: entry("restore", "row counts or fingerprints differ from the manifest after the restore"),
 
   // jobs
@@ -84,9 +94,15 @@ export const ERROR_CODES = {
   // servers of the local machine, and the embedded host
   LOCAL_TOOL_UNAVAILABLE: entry("local", "a program that this machine needs can't be fetched from Debian's archive"),
   LOCAL_SERVER_FAILED: entry("local", "a local server did not start, or did not answer in time"),
-  HOST_APP_INVALID: entry("local", "the embedded host can't load the compiled app, or one of its functions is declared wrongly"),
+  HOST_APP_INVALID: entry(
+    "local",
+    "the embedded host can't load the compiled app, or one of its functions is declared wrongly",
+  ),
   HOST_UNAVAILABLE: entry("local", "the embedded host can't listen on its port"),
-  FUNCTION_TIMEOUT: entry("local", "a function ran longer than functionTimeout in host.json; the host ends, as Azure's does"),
+  FUNCTION_TIMEOUT: entry(
+    "local",
+    "a function ran longer than functionTimeout in host.json; the host ends, as Azure's does",
+  ),
 
   INVARIANT: entry("invariant", "a bug in this product; please report it with the log line"),
 } as const satisfies Record<string, CodeEntry>;
