@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
 const folder = fileURLToPath(new URL("../lib/sources/mysql/kernel/", import.meta.url));
-const { error, stderr } = await asc.main([
+const options = [
   "assembly/index.ts",
   "--baseDir",
   folder,
@@ -18,8 +18,9 @@ const { error, stderr } = await asc.main([
   "simd",
   "--use",
   "abort=",
-]);
+];
+const { error } = await asc.main(options, { stdout: process.stdout, stderr: process.stderr });
 if (error) {
-  process.stderr.write(`${stderr.toString()}${error.message}\n`);
+  process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }
