@@ -1,5 +1,5 @@
 import { formatDuration } from "../lib/core/time.ts";
-import type { Receipt } from "../lib/jobs/run-job.ts";
+import type { Receipt } from "../lib/jobs/receipt.ts";
 import type { PlannedRestore, RestoreOutcome } from "../lib/restore/restore-source.ts";
 import { formatBytes, formatCount } from "./table.ts";
 
@@ -15,15 +15,19 @@ export function describePlan(plan: PlannedRestore): string[] {
       `expected time ${formatDuration(plan.expectedSeconds * 1000)}`,
     ...plan.findings
       .filter(({ ok }) => ok !== true)
-      .map(({ setting, found, required, level, change }) =>
-        `  ${level}: ${setting}: found ${found}, expected ${required}${change ? `; ${change}` : ""}`,
+      .map(
+        ({ setting, found, required, level, change }) =>
+          `  ${level}: ${setting}: found ${found}, expected ${required}${change ? `; ${change}` : ""}`,
       ),
     ...describeNotCarriedOver(plan.notCarriedOver),
   ];
 }
 
 /** The comparison of a restore with its backup: one line when all is the same, a line for each difference otherwise. */
-export function describeComparison({ checks, notCarriedOver }: Pick<RestoreOutcome, "checks" | "notCarriedOver">): string[] {
+export function describeComparison({
+  checks,
+  notCarriedOver,
+}: Pick<RestoreOutcome, "checks" | "notCarriedOver">): string[] {
   const wrong = checks.filter(({ ok }) => !ok);
   const verdict =
     wrong.length === 0
@@ -32,19 +36,12 @@ export function describeComparison({ checks, notCarriedOver }: Pick<RestoreOutco
   return [...verdict, ...describeNotCarriedOver(notCarriedOver)];
 }
 
-/** The lines of a finished drill: what was promised, what was reached, and the receipt that proves it. */
+/** The line of a drill that passed: what was promised, what was reached, and the receipt that proves it. */
 export function describeDrill(receipt: Receipt): string[] {
-  const { rows, tables, rtoSeconds, rtoPromisedSeconds } = receipt.figures;
+  const { rows, tables, rtoSeconds, rtoPromisedSeconds } = receipt.details.figures;
   const figures = `${formatCount(Number(rows))} rows in ${formatCount(Number(tables))} tables`;
   const rto = `RTO ${formatDuration(Number(rtoSeconds) * 1000)} of ${formatDuration(Number(rtoPromisedSeconds) * 1000)}`;
-  const proof = `receipt ${receipt.id}`;
-  if (receipt.state === "done") return [`${receipt.source} restored: ${figures} identical, ${rto}, ${proof}`];
-  const { error } = receipt;
-  return [
-    `${receipt.source} NOT proven: ${error ? `${error.code}: ${error.message}` : receipt.state}, ${rto}, ${proof}`,
-    ...describeComparison({ checks: receipt.checks, notCarriedOver: [] }),
-    ...(error?.hint ? [error.hint] : []),
-  ];
+  return [`${receipt.source} restored: ${figures} identical, ${rto}, receipt ${receipt.id}`];
 }
 
 function describeNotCarriedOver(items: readonly { object: string; reason: string }[]): string[] {

@@ -55,6 +55,7 @@ function showFailure(error: unknown, asJson: boolean): ExitCode {
   if (asJson) process.stdout.write(`${JSON.stringify({ error: { ...report, message } }, undefined, 2)}\n`);
   process.stderr.write(`resguardo: ${report.code}: ${message}\n${report.hint ? `${maskSecrets(report.hint)}\n` : ""}`);
   const appError = toAppError(error);
-  if (appError.kind === "invariant" && appError.cause instanceof Error) process.stderr.write(`${appError.cause.stack}\n`);
+  if (appError.kind === "invariant" && appError.cause instanceof Error)
+    process.stderr.write(`${appError.cause.stack}\n`);
   return exitCodeOf(appError);
 }

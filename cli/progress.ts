@@ -21,7 +21,9 @@ export function terminalProgress(stream: NodeJS.WriteStream): TerminalProgress {
       if (update.phase !== phase) [phase, phaseStart, phaseStartBytes] = [update.phase, now, update.doneBytes];
       else if (now - shownAt < REFRESH_MS) return;
       shownAt = now;
-      stream.write(`\r\x1b[2K${describeProgress(update, update.doneBytes - phaseStartBytes, now - phaseStart).slice(0, stream.columns)}`);
+      stream.write(
+        `\r\x1b[2K${describeProgress(update, update.doneBytes - phaseStartBytes, now - phaseStart).slice(0, stream.columns)}`,
+      );
     },
     [Symbol.dispose]() {
       if (shownAt > 0) stream.write("\r\x1b[2K");
@@ -37,6 +39,7 @@ export function describeProgress(update: ProgressUpdate, bytes: number, elapsedM
   if (totalBytes) parts.push(`${Math.min(100, Math.floor((doneBytes / totalBytes) * 100))} %`);
   parts.push(totalBytes ? `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}` : formatBytes(doneBytes));
   if (perMs > 0) parts.push(`${formatBytes(perMs * 1000)}/s`);
-  if (perMs > 0 && totalBytes && totalBytes > doneBytes) parts.push(`${formatDuration((totalBytes - doneBytes) / perMs)} left`);
+  if (perMs > 0 && totalBytes && totalBytes > doneBytes)
+    parts.push(`${formatDuration((totalBytes - doneBytes) / perMs)} left`);
   return parts.join("  ");
 }

@@ -6,7 +6,9 @@ import { jobsQueue } from "./queue-names.ts";
 
 /** Puts one message per due job on the queue `jobs`; the timers' only work. */
 export async function queueDueJobs(kinds: readonly JobKind[], invocation: InvocationContext): Promise<void> {
-  const jobs = await findDueJobs(await appContext(), kinds);
+  const logger = invocationLogger(invocation);
+  const { jobs, unreadable } = await findDueJobs(await appContext(), kinds);
+  for (const { source, error } of unreadable) logger.error("history-unreadable", { source, ...error });
   if (jobs.length > 0) invocation.extraOutputs.set(jobsQueue, jobs);
-  invocationLogger(invocation).info("due-jobs-queued", { jobs: jobs.length, sources: jobs.map((job) => job.source) });
+  logger.info("due-jobs-queued", { jobs: jobs.length, sources: jobs.map((job) => job.source) });
 }

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../lib/core/time.ts";
-import { runJob } from "../../lib/jobs/run-job.ts";
-import { commandLogger, interruptSignal, openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
+import { openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
 import { terminalProgress } from "../progress.ts";
+import { runNow } from "../run-now.ts";
 import { formatBytes, formatCount } from "../table.ts";
 
 export const addBackup: AddCommand = (program) => {
@@ -12,18 +12,14 @@ export const addBackup: AddCommand = (program) => {
     .action(async (source: string, options: CommonOptions) => {
       const context = await openCommandContext(options);
       using progress = terminalProgress(process.stderr);
-      const receipt = await runJob({ v: 1, job: "backup", source, requestedBy: "operator" }, {}, context, {
-        attempt: 1,
-        logger: commandLogger(),
-        progress: progress.report,
-        signal: interruptSignal(),
-      });
+      const receipt = await runNow({ v: 1, job: "backup", source, requestedBy: "operator" }, context, progress.report);
       progress[Symbol.dispose]();
-      const { backup, rows, tables, plainBytes, storedBytes, seconds, vaults } = receipt.figures;
+      const { backup, rows, tables, plainBytes, storedBytes, seconds, vaults, behind } = receipt.details.figures;
       print(options, receipt, [
         `${source} backed up: ${formatCount(Number(rows))} rows in ${tables} tables, ${formatBytes(Number(plainBytes))} ` +
           `sealed into ${formatBytes(Number(storedBytes))} in ${formatDuration(Number(seconds) * 1000)}`,
         `backup ${backup} in ${vaults}; receipt ${receipt.id}`,
+        ...(behind ? [`BEHIND: ${behind} did not take it; \`resguardo check\` says why`] : []),
       ]);
     });
 };

@@ -20,14 +20,22 @@ function describeCheck(report: CheckReport): string[] {
   );
   const sources = report.sources.flatMap(({ source, findings, error }) => [
     `source ${source}`,
-    ...(error ? [`  FAILED   ${error.code}: ${error.message}`, ...(error.hint ? [`           ${error.hint}`] : [])] : []),
+    ...(error
+      ? [`  FAILED   ${error.code}: ${error.message}`, ...(error.hint ? [`           ${error.hint}`] : [])]
+      : []),
     ...findings.flatMap(describeFinding),
   ]);
-  return ["vaults", ...vaults, ...sources, report.ok ? "everything required is there" : "something required is missing"];
+  return [
+    "vaults",
+    ...vaults,
+    ...sources,
+    report.ok ? "everything required is there" : "something required is missing",
+  ];
 }
 
 function describeFinding({ setting, found, required, ok, level, change }: Finding): string[] {
-  const verdict = ok === true ? "ok      " : ok === "unknown" ? "unknown " : level === "required" ? "FAILED  " : "advised ";
+  const verdict =
+    ok === true ? "ok      " : ok === "unknown" ? "unknown " : level === "required" ? "FAILED  " : "advised ";
   const line = `  ${verdict} ${setting}: found ${found}, ${level} ${required}`;
   return ok === true || !change ? [line] : [line, `           ${change}`];
 }

@@ -1,13 +1,12 @@
 import { InvalidArgumentError } from "commander";
-import { runJob } from "../../lib/jobs/run-job.ts";
-import { runDrill } from "../../lib/restore/drill.ts";
-import { commandLogger, interruptSignal, openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
+import { openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
 import { describeDrill } from "../describe-restore.ts";
 import { terminalProgress } from "../progress.ts";
+import { runNow } from "../run-now.ts";
 
 type TestKind = "from-zero" | "pitr";
 
-export const addDrill: AddCommand = (program, state) => {
+export const addDrill: AddCommand = (program) => {
   program
     .command("drill")
     .description("restore onto the scratch server of the policy, compare, measure against the promises, and tear down")
@@ -17,15 +16,9 @@ export const addDrill: AddCommand = (program, state) => {
       const context = await openCommandContext(options);
       using progress = terminalProgress(process.stderr);
       const message = { v: 1, job: "drill", test: options.kind, source, requestedBy: "operator" } as const;
-      const receipt = await runJob(message, { drill: runDrill }, context, {
-        attempt: 1,
-        logger: commandLogger(),
-        progress: progress.report,
-        signal: interruptSignal(),
-      });
+      const receipt = await runNow(message, context, progress.report);
       progress[Symbol.dispose]();
       print(options, receipt, describeDrill(receipt));
-      if (receipt.state !== "done") state.exitCode = 1;
     });
 };
 

@@ -21,5 +21,14 @@ function describe(backup: ListedBackup): string[] {
   const { source, vault, id, error } = backup;
   if (error) return [source, vault, id ?? "-", "-", "-", "-", "-", `${error.code}: ${error.message}`];
   const { consistentAt, tables, rows, storedBytes } = backup;
-  return [source, vault, id, consistentAt, formatCount(tables), formatCount(rows), formatBytes(storedBytes), "restorable"];
+  return [
+    source,
+    vault,
+    id,
+    consistentAt,
+    formatCount(tables),
+    formatCount(rows),
+    formatBytes(storedBytes),
+    "restorable",
+  ];
 }

@@ -36,7 +36,10 @@ export const addRestore: AddCommand = (program, state) => {
     .option("--to <point>", 'latest, or a time such as 2026-11-21T03:00:00Z (default: "latest")')
     .option("--backup <id>", "take this backup, instead of --to")
     .option("--vault <name>", "read from this vault only; default: the first that has the backup")
-    .requiredOption("--target <url>", "server to restore into: a URL, or env:NAME to keep the password off the command line")
+    .requiredOption(
+      "--target <url>",
+      "server to restore into: a URL, or env:NAME to keep the password off the command line",
+    )
     .option("--as <old=new>", "restore schema OLD under the name NEW; repeatable", collect)
     .option("--tables <names>", "only these schemas or schema.table, separated by commas; repeatable", collect)
     .option("--users", "also restore accounts and grants")

@@ -14,7 +14,8 @@ export const addWindow: AddCommand = (program, state) => {
           ? [[vault, "-", "-", `${error.code}: ${error.message}`]]
           : windows.map(({ from, until, backup }) => [vault, from, until, backup]),
       );
-      const lines = rows.length === 0 ? ["nothing can be restored yet"] : formatTable(["vault", "from", "until", "backup"], rows);
+      const lines =
+        rows.length === 0 ? ["nothing can be restored yet"] : formatTable(["vault", "from", "until", "backup"], rows);
       print(options, { source, vaults }, lines);
       if (vaults.some(({ windows }) => windows.length === 0)) state.exitCode = 1;
     });

@@ -62,7 +62,8 @@ export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date):
     const message = `restorable until ${formatDuration(lagMs)} ago, promised ${formatDuration(rpoMs)}`;
     return { ...found, ...judged("breached", "RPO_EXCEEDED", message) };
   }
-  if (damaged) return { ...found, ...judged("late", "NEWEST_BACKUP_DAMAGED", `${damaged.id}: ${damaged.error.message}`) };
+  if (damaged)
+    return { ...found, ...judged("late", "NEWEST_BACKUP_DAMAGED", `${damaged.id}: ${damaged.error.message}`) };
   if (isFullOverdue(source, view.newest.startedAt, now)) {
     return { ...found, ...judged("late", "FULL_OVERDUE", "the scheduled full backup has not come") };
   }

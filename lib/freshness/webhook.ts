@@ -22,7 +22,12 @@ export function signDelivery(secret: string, timestamp: string, body: string): s
 }
 
 /** Posts one alert; retried while the receiver is down or busy. Throws WEBHOOK_FAILED. Returns the attempts it took. */
-export async function postAlert(alert: Alert, target: WebhookTarget, clock: Clock, signal?: AbortSignal): Promise<number> {
+export async function postAlert(
+  alert: Alert,
+  target: WebhookTarget,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<number> {
   const body = JSON.stringify(alert);
   return retry(
     async (attempt) => {

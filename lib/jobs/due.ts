@@ -22,7 +22,12 @@ const RETRY_AFTER_FAILURE_MS = 10 * 60_000;
  * The jobs of a source that the policy wants by now and that no receipt covers. Computed from the receipts and not from
  * the timer's own firing: a missed timer makes its work overdue, never lost.
  */
-export function dueJobs(source: SourcePolicy, history: SourceHistory, now: Date, kinds: readonly JobKind[]): JobMessage[] {
+export function dueJobs(
+  source: SourcePolicy,
+  history: SourceHistory,
+  now: Date,
+  kinds: readonly JobKind[],
+): JobMessage[] {
   const due: JobMessage[] = [];
   for (const { schedule, message } of scheduledWork(source)) {
     if (!kinds.includes(message.job)) continue;
@@ -48,6 +53,9 @@ function scheduledWork(source: SourcePolicy): { schedule: string; message: JobMe
   return [
     { schedule: full, message: { ...common, job: "backup" } },
     ...(verify ? [{ schedule: verify, message: { ...common, job: "verify" } as const }] : []),
-    ...source.restoreTests.map(({ schedule, kind }) => ({ schedule, message: { ...common, job: "drill", test: kind } as const })),
+    ...source.restoreTests.map(({ schedule, kind }) => ({
+      schedule,
+      message: { ...common, job: "drill", test: kind } as const,
+    })),
   ];
 }

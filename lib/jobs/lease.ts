@@ -11,7 +11,13 @@ import type { StateStore } from "../vault/storage/storage.ts";
  * expired belongs to a worker that died; whoever takes it over learns which run that was.
  */
 
-const leaseRecord = z.object({ owner: z.string(), runId: z.string(), attempt: z.int(), startedAt: z.string(), expiresAt: z.string() });
+const leaseRecord = z.object({
+  owner: z.string(),
+  runId: z.string(),
+  attempt: z.int(),
+  startedAt: z.string(),
+  expiresAt: z.string(),
+});
 export type LeaseRecord = z.output<typeof leaseRecord>;
 
 export interface LeaseOptions {
@@ -43,8 +49,16 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease> {
       hint: "The same work is running elsewhere; wait for it, or for the time shown if its worker died.",
     });
   }
-  const record = (): LeaseRecord => ({ ...identity, expiresAt: new Date(clock().getTime() + durationMs).toISOString() });
-  const identity = { owner: randomUUID(), runId: options.runId, attempt: options.attempt, startedAt: clock().toISOString() };
+  const record = (): LeaseRecord => ({
+    ...identity,
+    expiresAt: new Date(clock().getTime() + durationMs).toISOString(),
+  });
+  const identity = {
+    owner: randomUUID(),
+    runId: options.runId,
+    attempt: options.attempt,
+    startedAt: clock().toISOString(),
+  };
   const etag = await state.put(key, encode(record()), existing ? { etag: existing.etag } : "absent").catch(asHeld(key));
   return keepLease(options, durationMs, record, etag, previous);
 }
@@ -86,7 +100,8 @@ function keepLease(
       // A renewal that hangs is not waited for: the lease is lost then, and ends by itself.
       if (controller.signal.aborted) return;
       await renewal;
-      await state.remove(key, etag);
+      // What can't be given back now ends by itself at its time; the work that was done under it is not undone by that.
+      await state.remove(key, etag).catch(ignoreStorageError);
     },
   };
 }
@@ -109,6 +124,10 @@ function asHeld(key: string): (error: unknown) => never {
     if (toAppError(error).code !== "STATE_CONFLICT") throw error;
     throw new AppError("LEASE_HELD", `${key}: another worker took it at the same moment`, { cause: error });
   };
+}
+
+function ignoreStorageError(error: unknown): void {
+  if (toAppError(error).kind !== "storage") throw error;
 }
 
 function lostLease(key: string, cause: unknown): AppError {

@@ -17,7 +17,10 @@ const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d
 export function parseRestorePoint(text: string): RestorePoint {
   if (text === "latest") return { kind: "latest" };
   if (!TIME.test(text) || Number.isNaN(Date.parse(withZone(text)))) {
-    throw new AppError("USAGE", `--to: found "${text}", expected "latest" or a time such as 2026-11-21T03:00:00.123456Z`);
+    throw new AppError(
+      "USAGE",
+      `--to: found "${text}", expected "latest" or a time such as 2026-11-21T03:00:00.123456Z`,
+    );
   }
   return { kind: "time", at: toMicros(withZone(text)) };
 }
@@ -26,7 +29,7 @@ export function parseRestorePoint(text: string): RestorePoint {
  * The backup that brings that point back, from the first vault that has it (candidates come in the policy's order of
  * vaults). Throws NO_BACKUP, or TIME_OUTSIDE_WINDOW with the nearest instants that there are.
  */
-export function chooseBackup(source: string, candidates: readonly Candidate[], point: RestorePoint): Candidate {
+export function chooseBackup<C extends Candidate>(source: string, candidates: readonly C[], point: RestorePoint): C {
   if (candidates.length === 0) {
     throw new AppError("NO_BACKUP", `${source}: no restorable backup in any vault that was asked`, {
       hint: `Run \`resguardo backup ${source}\`, or look with \`resguardo list ${source}\` at what is wrong with the ones there are.`,
@@ -38,7 +41,10 @@ export function chooseBackup(source: string, candidates: readonly Candidate[], p
     case "backup":
       return candidates.find(({ id }) => id === point.id) ?? unknownBackup(source, point.id);
     case "time":
-      return candidates.find(({ consistentAt }) => toMicros(consistentAt) === point.at) ?? outside(source, candidates, point.at);
+      return (
+        candidates.find(({ consistentAt }) => toMicros(consistentAt) === point.at) ??
+        outside(source, candidates, point.at)
+      );
   }
 }
 

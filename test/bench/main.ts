@@ -34,7 +34,9 @@ async function runBench(opened: Bench): Promise<number> {
   }
   for (const { id, ratio, ratioAtMost, rssMb } of rows) {
     const verdict = ratio <= ratioAtMost ? "reached" : "MISSED";
-    tell(`${id}: median ratio ${ratio.toFixed(2)}, at most ${ratioAtMost}: ${verdict}; peak RSS ${rssMb.toFixed(0)} MB of 400`);
+    tell(
+      `${id}: median ratio ${ratio.toFixed(2)}, at most ${ratioAtMost}: ${verdict}; peak RSS ${rssMb.toFixed(0)} MB of 400`,
+    );
   }
   if (values.json) process.stdout.write(`${JSON.stringify({ rows }, undefined, 2)}\n`);
   return rows.length > 0 ? 0 : 2;

@@ -62,7 +62,12 @@ async function backupAgainstMydumper(folder: string, source: MysqlServer, env: E
   };
 }
 
-async function restoreAgainstMysql(folder: string, source: MysqlServer, target: MysqlServer, env: Env): Promise<Contest> {
+async function restoreAgainstMysql(
+  folder: string,
+  source: MysqlServer,
+  target: MysqlServer,
+  env: Env,
+): Promise<Contest> {
   const dump = join(folder, "dump.sql");
   let isPrepared = false;
   const prepare = async () => {

@@ -22,7 +22,11 @@ describe("evaluateVault", () => {
   });
 
   it("calls a source breached one millisecond after its RPO", () => {
-    const atLimit = evaluateVault(backupAt("2026-11-21T02:20:00.000Z"), testSource({ rpo: "1h", schedule: { full: "0 0 2 * * *" } }), NOW);
+    const atLimit = evaluateVault(
+      backupAt("2026-11-21T02:20:00.000Z"),
+      testSource({ rpo: "1h", schedule: { full: "0 0 2 * * *" } }),
+      NOW,
+    );
     expect(atLimit.state).toBe("fresh");
     expect(evaluateVault(backupAt("2026-11-21T02:19:59.999Z"), source, NOW).reason.code).toBe("RPO_EXCEEDED");
   });
@@ -34,7 +38,11 @@ describe("evaluateVault", () => {
 
   it("calls a vault that can't be read unknown, with the error's code", () => {
     const view: VaultView = { vault: "primary", error: { code: "STORAGE_UNAVAILABLE", message: "no answer" } };
-    expect(evaluateVault(view, source, NOW)).toMatchObject({ state: "unknown", restorableUntil: null, lagSeconds: null });
+    expect(evaluateVault(view, source, NOW)).toMatchObject({
+      state: "unknown",
+      restorableUntil: null,
+      lagSeconds: null,
+    });
   });
 
   it("calls a vault that holds only damaged backups unknown", () => {
@@ -51,7 +59,9 @@ describe("evaluateVault", () => {
 
   it("calls a source late whose scheduled full did not come within the grace", () => {
     const longRpo = testSource({ rpo: "2d" });
-    expect(evaluateVault(backupAt("2026-11-20T03:00:05Z"), longRpo, new Date("2026-11-21T03:14:00Z")).state).toBe("fresh");
+    expect(evaluateVault(backupAt("2026-11-20T03:00:05Z"), longRpo, new Date("2026-11-21T03:14:00Z")).state).toBe(
+      "fresh",
+    );
     expect(evaluateVault(backupAt("2026-11-20T03:00:05Z"), longRpo, NOW)).toMatchObject({
       state: "late",
       reason: { code: "FULL_OVERDUE" },
@@ -78,6 +88,11 @@ describe("states", () => {
   });
 
   it("answers yes for fresh and late only", () => {
-    expect(["fresh", "late", "breached", "unknown"].map((state) => isWithinRpo(state as "fresh"))).toEqual([true, true, false, false]);
+    expect(["fresh", "late", "breached", "unknown"].map((state) => isWithinRpo(state as "fresh"))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });

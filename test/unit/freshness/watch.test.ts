@@ -92,7 +92,9 @@ describe("postAlert", () => {
 
   it("does not repeat what the receiver refuses", async () => {
     await using receiver = await startHttpReceiver([401]);
-    await expect(postAlert(alert, { url: receiver.url, secret: "s" }, () => NOW)).rejects.toMatchObject({ code: "WEBHOOK_FAILED" });
+    await expect(postAlert(alert, { url: receiver.url, secret: "s" }, () => NOW)).rejects.toMatchObject({
+      code: "WEBHOOK_FAILED",
+    });
     expect(receiver.requests).toHaveLength(1);
   });
 });

@@ -1,0 +1,40 @@
+import { AppError, reportError, toAppError } from "../core/errors.ts";
+import type { SourcePolicy } from "../core/policy-schema.ts";
+import type { Context } from "../vault/context.ts";
+import { listBackups } from "../vault/catalogue.ts";
+import { assertComplete } from "../vault/complete.ts";
+import type { Vault } from "../vault/vault.ts";
+import type { VaultView } from "./evaluate.ts";
+
+/**
+ * Reads what a vault could restore of a source: the newest backup whose manifest verifies and whose blobs all stand with
+ * their sizes. A vault that can't be asked is data here: its freshness is unknown. Throws only what is our own defect.
+ */
+export async function viewVault(context: Context, vault: Vault, source: SourcePolicy): Promise<VaultView> {
+  try {
+    return await readView(context, vault, source);
+  } catch (error: unknown) {
+    if (toAppError(error).code === "INVARIANT") throw error;
+    return { vault: vault.name, error: reportError(error) };
+  }
+}
+
+async function readView(context: Context, vault: Vault, source: SourcePolicy): Promise<VaultView> {
+  const backups = await listBackups({ vault, source: source.name, trusted: await context.trustedKeys() });
+  const damaged: Extract<VaultView, { damaged: unknown }>["damaged"] = [];
+  for (const backup of backups.toReversed()) {
+    if (backup.state === "invalid") {
+      damaged.push({ id: backup.id, error: backup.error });
+      continue;
+    }
+    const { id, consistentAt, startedAt } = backup.content;
+    try {
+      await assertComplete(vault, backup.content);
+      return { vault: vault.name, newest: { id, consistentAt, startedAt }, damaged };
+    } catch (error: unknown) {
+      if (!(error instanceof AppError && error.kind === "verify")) throw error;
+      damaged.push({ id, error: reportError(error) });
+    }
+  }
+  return { vault: vault.name, newest: undefined, damaged };
+}

@@ -1,0 +1,77 @@
+import { reportError, type ErrorReport } from "../core/errors.ts";
+import { findSource } from "../core/policy.ts";
+import type { SourcePolicy } from "../core/policy-schema.ts";
+import { noProgress } from "../core/progress.ts";
+import { silentLogger } from "../core/log.ts";
+import { engineOf } from "../sources/engines.ts";
+import type { Finding } from "../sources/engine.ts";
+import type { Context } from "../vault/context.ts";
+
+export interface CheckReport {
+  /** Whether everything required is there and could be looked at. */
+  ok: boolean;
+  keys: { key: string; error?: ErrorReport }[];
+  vaults: { vault: string; error?: ErrorReport }[];
+  sources: { source: string; findings: Finding[]; error?: ErrorReport }[];
+  /** What the policy asks for and this version does not do yet. */
+  notYet: string[];
+}
+
+/** Looks at keys, vaults and the requirements of every source, and reports all of it at once. Throws SOURCE_UNKNOWN. */
+export async function checkEverything(context: Context, sourceName?: string): Promise<CheckReport> {
+  const { policy } = context;
+  const wanted = sourceName === undefined ? policy.sources : [findSource(policy, sourceName)];
+  const keys = await Promise.all([
+    tried({ key: "encrypt" }, () => context.recipients()),
+    tried({ key: "sign" }, () => context.signer()),
+  ]);
+  const vaults = await Promise.all(
+    [...context.vaults.values()].map(({ name, storage }) => tried({ vault: name }, () => storage.prepare())),
+  );
+  const sources = await Promise.all(wanted.map((source) => checkSource(context, source)));
+  const ok =
+    [...keys, ...vaults, ...sources].every((part) => !part.error) && sources.every(({ findings }) => allMet(findings));
+  return { ok, keys, vaults, sources, notYet: wanted.flatMap(notYetDone) };
+}
+
+async function checkSource(context: Context, source: SourcePolicy): Promise<CheckReport["sources"][number]> {
+  try {
+    const url = await context.resolve(source.url, `sources.${source.name}.url`);
+    const { signal } = new AbortController();
+    const findings = await engineOf(source.kind).preflight({
+      source,
+      url,
+      logger: silentLogger,
+      progress: noProgress,
+      signal,
+    });
+    return { source: source.name, findings };
+  } catch (error: unknown) {
+    return { source: source.name, findings: [], error: reportError(error) };
+  }
+}
+
+function allMet(findings: readonly Finding[]): boolean {
+  return findings.every(({ ok, level }) => level !== "required" || ok === true);
+}
+
+function notYetDone({ name, schedule, retention }: SourcePolicy): string[] {
+  return [
+    ...(schedule.ship
+      ? [`${name}: schedule.ship: log shipping is not in this version; the RPO is the time between two fulls`]
+      : []),
+    ...(retention ? [`${name}: retention: this version deletes nothing`] : []),
+  ];
+}
+
+async function tried<Part extends object>(
+  part: Part,
+  look: () => Promise<unknown>,
+): Promise<Part & { error?: ErrorReport }> {
+  try {
+    await look();
+    return part;
+  } catch (error: unknown) {
+    return { ...part, error: reportError(error) };
+  }
+}

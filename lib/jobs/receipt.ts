@@ -1,0 +1,98 @@
+import { AppError, reportError } from "../core/errors.ts";
+import type { SourcePolicy } from "../core/policy-schema.ts";
+import type { Check } from "../sources/engine.ts";
+import type { WorkResult } from "../sources/work.ts";
+import { vaultsOf, type Context } from "../vault/context.ts";
+import { readRunRecord, writeRunRecord, type RunRecord } from "../vault/run-record.ts";
+import type { LeaseRecord } from "./lease.ts";
+import type { JobMessage } from "./message.ts";
+
+/** A run that is under way. */
+export interface Run {
+  message: JobMessage;
+  /** `workName` of the message. */
+  name: string;
+  runId: string;
+  source: SourcePolicy;
+  startedAt: Date;
+  attempt: number;
+}
+
+/** How the work of a run ended. */
+export interface WorkOutcome {
+  state: "done" | "failed" | "interrupted";
+  result: WorkResult;
+  failure?: AppError;
+}
+
+/** The signed record of a run, with what every kind of job tells in the same places. */
+export interface Receipt extends RunRecord {
+  details: {
+    requestedBy: string;
+    dueAt: string | null;
+    attempt: number;
+    figures: WorkResult["figures"];
+    checks: Check[];
+  };
+}
+
+/** Signs the receipt of a run that has ended and writes it into every vault of the source. Throws when none took it. */
+export async function writeReceipt(context: Context, run: Run, outcome: WorkOutcome): Promise<Receipt> {
+  const { message, runId, startedAt, attempt } = run;
+  const details: Receipt["details"] = {
+    requestedBy: message.requestedBy,
+    dueAt: message.dueAt ?? null,
+    attempt,
+    figures: outcome.result.figures,
+    checks: outcome.result.checks ?? [],
+  };
+  const { record } = await writeRunRecord(
+    {
+      ...commonFields(context, run.source, run.name),
+      id: runId,
+      state: outcome.state,
+      startedAt: startedAt.toISOString(),
+      ...(outcome.failure && { error: reportError(outcome.failure) }),
+      details,
+    },
+    await destination(context, run.source),
+  );
+  return { ...record, details };
+}
+
+/** Closes the run of a worker that died holding its lease, unless it had written its receipt already. */
+export async function closeInterrupted(
+  context: Context,
+  source: SourcePolicy,
+  job: string,
+  lost: LeaseRecord,
+): Promise<void> {
+  const to = await destination(context, source);
+  const trusted = await context.trustedKeys();
+  for (const vault of to.vaults) {
+    if (await readRunRecord({ vault, source: source.name, trusted }, lost.runId)) return;
+  }
+  const error = new AppError("JOB_INTERRUPTED", `${job} of ${source.name}: the worker died or was stopped by force`, {
+    hint: "The run that found this goes on with the work; look at the host's log if it repeats.",
+  });
+  await writeRunRecord(
+    {
+      ...commonFields(context, source, job),
+      id: lost.runId,
+      state: "interrupted",
+      startedAt: lost.startedAt,
+      error: reportError(error),
+      details: { requestedBy: "unknown", dueAt: null, attempt: lost.attempt, figures: {}, checks: [] },
+    },
+    to,
+  );
+}
+
+function commonFields({ clock, policy, tool, policyHash }: Context, source: SourcePolicy, job: string) {
+  const { environment } = policy;
+  return { source: source.name, job, finishedAt: clock().toISOString(), environment, tool, policyHash };
+}
+
+async function destination(context: Context, source: SourcePolicy) {
+  return { vaults: vaultsOf(context, source), signer: await context.signer(), clock: context.clock };
+}

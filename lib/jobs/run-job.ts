@@ -1,0 +1,110 @@
+import { AppError, reportError, toAppError, type ErrorReport } from "../core/errors.ts";
+import { newId } from "../core/ids.ts";
+import type { Logger } from "../core/log.ts";
+import { findSource } from "../core/policy.ts";
+import type { SourcePolicy } from "../core/policy-schema.ts";
+import { noProgress, type Progress } from "../core/progress.ts";
+import type { Work } from "../sources/work.ts";
+import type { Context } from "../vault/context.ts";
+import { backupWork } from "./backup-job.ts";
+import { addToHistory, readHistory } from "./history.ts";
+import { firstAnswering, prepareVaults } from "./job-vaults.ts";
+import { acquireLease, type Lease } from "./lease.ts";
+import { workName, type JobMessage } from "./message.ts";
+import { closeInterrupted, writeReceipt, type Receipt, type Run, type WorkOutcome } from "./receipt.ts";
+import { verifyWork } from "./verify-job.ts";
+
+/*
+ * covered already -> skipped
+ * lease taken -> the run of a worker that died is closed as interrupted -> work -> receipt in every vault -> lease returned
+ * Killed at any instant, the lease expires, the job is still due by the receipts, and the next run starts from the catalogue.
+ */
+
+export interface RunOptions {
+  /** How often this message was delivered, from 1. */
+  attempt: number;
+  logger: Logger;
+  progress?: Progress;
+  /** Asks the run to end in order; its receipt says `interrupted`. */
+  signal?: AbortSignal;
+}
+
+export type RunOutcome = { state: "ran"; receipt: Receipt; failure?: AppError } | { state: "covered" };
+
+/** Work of other parts of the product that jobs can ask for. */
+export interface OtherWork {
+  drill: (test: "from-zero" | "pitr") => Work;
+}
+
+/**
+ * Runs one job under its lease and leaves a receipt, also of a failure, which is returned and not thrown.
+ * Throws LEASE_HELD, SOURCE_UNKNOWN, and what prevents a receipt from being written at all.
+ */
+export async function runJob(
+  message: JobMessage,
+  other: OtherWork,
+  context: Context,
+  options: RunOptions,
+): Promise<RunOutcome> {
+  const source = findSource(context.policy, message.source);
+  const name = workName(message);
+  await prepareVaults(context, source, options.logger);
+  if (await isCovered(message, context, source)) return { state: "covered" };
+
+  const runId = newId(context.clock());
+  const { storage } = await firstAnswering(context, source);
+  const key = `leases/${source.name}/${name}`;
+  await using lease = await acquireLease({
+    state: storage.state,
+    key,
+    runId,
+    attempt: options.attempt,
+    clock: context.clock,
+  });
+  if (lease.interrupted) await closeInterrupted(context, source, name, lease.interrupted);
+  const run: Run = { message, name, runId, source, startedAt: context.clock(), attempt: options.attempt };
+  const outcome = await doWork(workOf(message, other), run, lease, context, options);
+  const receipt = await writeReceipt(context, run, outcome);
+  await addToHistory(context, source, receipt);
+  return { state: "ran", receipt, ...(outcome.failure && { failure: outcome.failure }) };
+}
+
+async function doWork(work: Work, run: Run, lease: Lease, context: Context, options: RunOptions): Promise<WorkOutcome> {
+  const { source, runId } = run;
+  const logger = options.logger.child({ source: source.name, job: run.name, run: runId });
+  const signal = options.signal ? AbortSignal.any([lease.signal, options.signal]) : lease.signal;
+  logger.info("run-started", { attempt: run.attempt, requestedBy: run.message.requestedBy });
+  try {
+    const result = await work({ context, source, runId, logger, signal, progress: options.progress ?? noProgress });
+    logger.info("run-ended", { state: result.error ? "failed" : "done", ...result.figures });
+    return result.error ? { state: "failed", result, failure: asFailure(result.error) } : { state: "done", result };
+  } catch (error: unknown) {
+    // A driver or stream that was aborted throws its own error; the reason of the abort is what happened.
+    const failure = toAppError(signal.aborted ? signal.reason : error);
+    const state = options.signal?.aborted ? "interrupted" : "failed";
+    logger.error("run-failed", { state, ...reportError(failure) });
+    return { state, result: { figures: {} }, failure };
+  }
+}
+
+function workOf(message: JobMessage, other: OtherWork): Work {
+  switch (message.job) {
+    case "backup":
+      return backupWork;
+    case "verify":
+      return verifyWork;
+    case "drill":
+      return other.drill(message.test);
+  }
+}
+
+/** A message that is delivered again after its work was done has nothing left to do. */
+async function isCovered(message: JobMessage, context: Context, source: SourcePolicy): Promise<boolean> {
+  if (message.dueAt === undefined) return false;
+  const { coveredUntil } = (await readHistory(context, source)).get(workName(message)) ?? {};
+  return coveredUntil !== undefined && Date.parse(coveredUntil) >= Date.parse(message.dueAt);
+}
+
+function asFailure({ code, message, hint }: ErrorReport): AppError {
+  return new AppError(code, message, hint === undefined ? {} : { hint });
+}

@@ -1,0 +1,75 @@
+import { reportError, toAppError, type ErrorReport } from "../core/errors.ts";
+import { findSource } from "../core/policy.ts";
+import type { SourcePolicy } from "../core/policy-schema.ts";
+import { listBackups as listCatalogue, type CatalogueEntry } from "../vault/catalogue.ts";
+import { assertComplete } from "../vault/complete.ts";
+import { vaultsOf, type Context } from "../vault/context.ts";
+import type { Vault } from "../vault/vault.ts";
+import { recoveryWindows, type RecoveryWindow } from "../vault/windows.ts";
+
+/** One line of `list`: a backup that can be restored, or what lies there and can't, with the reason. */
+export type ListedBackup =
+  | {
+      source: string;
+      vault: string;
+      id: string;
+      consistentAt: string;
+      tables: number;
+      rows: number;
+      storedBytes: number;
+      error?: never;
+    }
+  | { source: string; vault: string; id: string | null; error: ErrorReport };
+
+/** Everything that the vaults hold of one source, or of all. Throws SOURCE_UNKNOWN. */
+export async function listBackups(context: Context, sourceName?: string): Promise<ListedBackup[]> {
+  const { policy } = context;
+  const sources = sourceName === undefined ? policy.sources : [findSource(policy, sourceName)];
+  const listed: ListedBackup[] = [];
+  for (const source of sources) {
+    for (const vault of vaultsOf(context, source)) listed.push(...(await listVault(context, source, vault)));
+  }
+  return listed;
+}
+
+export interface VaultWindows {
+  vault: string;
+  windows: RecoveryWindow[];
+  error?: ErrorReport;
+}
+
+/** The recovery windows of a source in each of its vaults. Throws SOURCE_UNKNOWN. */
+export async function recoveryWindowsOf(context: Context, sourceName: string): Promise<VaultWindows[]> {
+  const source = findSource(context.policy, sourceName);
+  return Promise.all(
+    vaultsOf(context, source).map(async (vault) => {
+      const listed = await listVault(context, source, vault);
+      const unreadable = listed.find(({ id }) => id === null)?.error;
+      const windows = recoveryWindows(listed.flatMap((backup) => (backup.error ? [] : [backup])));
+      return { vault: vault.name, windows, ...(unreadable && { error: unreadable }) };
+    }),
+  );
+}
+
+async function listVault(context: Context, source: SourcePolicy, vault: Vault): Promise<ListedBackup[]> {
+  const where = { source: source.name, vault: vault.name };
+  try {
+    const entries = await listCatalogue({ vault, source: source.name, trusted: await context.trustedKeys() });
+    return await Promise.all(entries.map(async (entry) => ({ ...where, ...(await describe(vault, entry)) })));
+  } catch (error: unknown) {
+    if (toAppError(error).kind !== "storage") throw error;
+    return [{ ...where, id: null, error: reportError(error) }];
+  }
+}
+
+async function describe(vault: Vault, entry: CatalogueEntry) {
+  if (entry.state === "invalid") return { id: entry.id, error: entry.error };
+  try {
+    await assertComplete(vault, entry.content);
+  } catch (error: unknown) {
+    if (toAppError(error).kind !== "verify") throw error;
+    return { id: entry.id, error: reportError(error) };
+  }
+  const { consistentAt, tables, totals } = entry.content;
+  return { id: entry.id, consistentAt, tables: tables.length, rows: totals.rows, storedBytes: totals.storedBytes };
+}
