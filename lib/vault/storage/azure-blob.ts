@@ -10,6 +10,8 @@ import { assertBlobName } from "./blob-name.ts";
 import type { AzureBlobEndpoint } from "./config.ts";
 import type { BlobStat, Storage, VaultStorage } from "./storage.ts";
 
+/** State is small, and whoever holds a lease must hear soon that it can't be renewed. */
+const STATE_DEADLINE_MS = 15_000;
 const STATE_SUFFIX = "-state";
 const MAX_CONTAINER_NAME = 63;
 
@@ -38,7 +40,7 @@ export async function openAzureBlobVault(
   const state = account.getContainerClient(stateName);
   return {
     data: azureStorage(label, data, tuning),
-    state: azureState(label, state, tuning),
+    state: azureState(label, state, { ...tuning, deadlineMs: Math.min(tuning.deadlineMs, STATE_DEADLINE_MS) }),
     async prepare() {
       for (const container of [data, state]) await makeContainer(label, container, tuning);
     },

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AppError } from "../../core/errors.ts";
-import { assertStateKey, decodeNamePart } from "./blob-name.ts";
+import { assertStateKey } from "./blob-name.ts";
 import { attempt, isAbsent, translate } from "./directory-errors.ts";
 import { locate, type Folder } from "./directory-files.ts";
 import { createFile } from "./directory-write.ts";
@@ -71,8 +71,9 @@ export function directoryState(folder: Folder, incoming: Folder): StateStore {
       const entries = await attempt(folder.label, "list the state", () =>
         readdir(folder.path, { withFileTypes: true }),
       );
-      const keys = entries.filter((entry) => entry.isDirectory()).map((entry) => decodeNamePart(entry.name));
-      for (const key of keys.filter((name) => name.startsWith(prefix)).toSorted()) {
+      const keys = entries.flatMap((entry) => (entry.isDirectory() ? keysOf(entry.name) : []));
+      for (const key of keys.toSorted()) {
+        if (!key.startsWith(prefix)) continue;
         const newest = await readNewest(folder, key);
         if (newest !== undefined && !newest.removed) yield key;
       }
@@ -149,6 +150,16 @@ async function removeReplaced(folder: Folder, key: string): Promise<void> {
 
 async function modifiedAt(path: string): Promise<number> {
   return (await stat(path)).mtimeMs;
+}
+
+/** The key that a folder is named after; none for a folder that no vault made. */
+function keysOf(folderName: string): string[] {
+  try {
+    const key = decodeURIComponent(folderName);
+    return encodeURIComponent(key) === folderName ? [key] : [];
+  } catch {
+    return [];
+  }
 }
 
 function fileName(key: string, number: number): string {

@@ -3,7 +3,7 @@ import { AppError } from "../../../../lib/core/errors.ts";
 import { createInAll } from "../../../../lib/vault/storage/create-in-all.ts";
 import { openMemoryVault } from "../../../../lib/vault/storage/memory.ts";
 import type { Storage } from "../../../../lib/vault/storage/storage.ts";
-import { pattern, piecesOf, readAll, sha256Of } from "../../../support/describe-storage.ts";
+import { pattern, piecesOf, readAll, sha256Of } from "../../../support/storage-data.ts";
 
 const bytes = pattern(100_000);
 
