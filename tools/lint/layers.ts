@@ -4,7 +4,8 @@ import path from "node:path";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   functions: ["jobs", "restore", "freshness", "sources", "vault", "core"],
   cli: ["jobs", "restore", "freshness", "sources", "vault", "core"],
-  local: ["jobs", "restore", "freshness", "sources", "vault", "core"],
+  // The demo runs the commands that a person would.
+  local: ["cli", "jobs", "restore", "freshness", "sources", "vault", "core"],
   jobs: ["sources", "vault", "core"],
   restore: ["sources", "vault", "core"],
   freshness: ["sources", "vault", "core"],

@@ -15,7 +15,7 @@ const DECORATORS = new Set(
 );
 
 /** Built-in roles that the templates may give, by their GUID. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
-export const BUILT_IN_ROLES: Readonly<Record<string, string>> = {
+const BUILT_IN_ROLES: Readonly<Record<string, string>> = {
   "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
   "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
   "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",

@@ -1,7 +1,7 @@
-import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { Language, Parser, type Node } from "web-tree-sitter";
 
-const GRAMMAR = createRequire(import.meta.url).resolve("tree-sitter-bicep/tree-sitter-bicep.wasm");
+const GRAMMAR = fileURLToPath(import.meta.resolve("tree-sitter-bicep/tree-sitter-bicep.wasm"));
 
 let parser: Promise<Parser> | undefined;
 
