@@ -13,7 +13,8 @@ export interface Demo extends AsyncDisposable {
 }
 
 /** Starts a shop on a MySQL server with customers who order, a second server for restore tests, and a policy with fresh keys. */
-export async function startDemo(storageConnectionString: string): Promise<Demo> {
+export async function startDemo(storageConnectionString: string, say: (line: string) => void): Promise<Demo> {
+  say("starting two MySQL servers: a shop with customers who order, and one for restore tests");
   const dir = join(cacheFolder(), "demo");
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });

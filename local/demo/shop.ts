@@ -32,11 +32,19 @@ export async function runShopWriter(url: string, everyMs: number, signal: AbortS
 async function placeOrder(connection: Connection, turn: number): Promise<void> {
   const amount = (10 + (turn % 90)).toFixed(2);
   await connection.beginTransaction();
-  await connection.query("INSERT INTO shop.orders (customer_id, state, total) VALUES (?, 'paid', ?)", [1 + (turn % 5000), amount]);
+  await connection.query("INSERT INTO shop.orders (customer_id, state, total) VALUES (?, 'paid', ?)", [
+    1 + (turn % 5000),
+    amount,
+  ]);
   await connection.query("SET @placed = LAST_INSERT_ID()");
   await connection.query("INSERT INTO shop.order_items VALUES (@placed, 1, ?, 1, ?)", [1 + (turn % 2000), amount]);
-  await connection.query("INSERT INTO shop.payments VALUES (?, @placed, ?, 'Mercado Pago', '{}', NOW(3))", [randomBytes(16), amount]);
-  await connection.query("UPDATE shop.stock SET quantity = quantity - 1 WHERE warehouse_id = 1 AND product_id = ?", [1 + (turn % 2000)]);
+  await connection.query("INSERT INTO shop.payments VALUES (?, @placed, ?, 'Mercado Pago', '{}', NOW(3))", [
+    randomBytes(16),
+    amount,
+  ]);
+  await connection.query("UPDATE shop.stock SET quantity = quantity - 1 WHERE warehouse_id = 1 AND product_id = ?", [
+    1 + (turn % 2000),
+  ]);
   await connection.commit();
 }
 
