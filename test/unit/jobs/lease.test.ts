@@ -61,7 +61,7 @@ describe("acquireLease", () => {
         seen.add((await state.get("leases/shop/backup"))?.etag ?? "none");
         return seen.size >= 4;
       },
-      { deadlineMs: 5000, describe: () => `expected 4 versions of the lease, last saw ${seen.size}` },
+      { deadlineMs: 5000, describe: "four versions of the lease" },
     );
     expect(lease.signal.aborted).toBe(false);
   });
@@ -71,7 +71,7 @@ describe("acquireLease", () => {
     const lease = await acquireLease(options(state, "run-1", { durationMs: 80 }));
     const { etag } = (await state.get("leases/shop/backup")) ?? { etag: "" };
     await state.put("leases/shop/backup", Buffer.from("{}"), { etag });
-    await eventually(() => lease.signal.aborted, { deadlineMs: 5000, describe: () => "expected the lease to be lost" });
+    await eventually(() => lease.signal.aborted, { deadlineMs: 5000, describe: "the lease to be lost" });
     expect(lease.signal.reason).toMatchObject({ code: "LEASE_LOST" });
     await lease[Symbol.asyncDispose]();
   });
@@ -84,7 +84,7 @@ describe("acquireLease", () => {
         condition === "absent" ? state.put(key, value, condition) : new Promise(() => {}),
     };
     const lease = await acquireLease(options(hanging, "run-1", { durationMs: 80 }));
-    await eventually(() => lease.signal.aborted, { deadlineMs: 5000, describe: () => "expected the lease to be lost" });
+    await eventually(() => lease.signal.aborted, { deadlineMs: 5000, describe: "the lease to be lost" });
     expect(lease.signal.reason).toMatchObject({ code: "LEASE_LOST" });
     await lease[Symbol.asyncDispose]();
   });
