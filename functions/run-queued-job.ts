@@ -1,6 +1,8 @@
 import type { InvocationContext } from "@azure/functions";
 import { toAppError } from "../lib/core/errors.ts";
+import type { Logger } from "../lib/core/log.ts";
 import { parseJobMessage } from "../lib/jobs/message.ts";
+import { keepPoisonMessage } from "../lib/jobs/poison.ts";
 import { runJob } from "../lib/jobs/run-job.ts";
 import { runDrill } from "../lib/restore/drill.ts";
 import { appContext, invocationLogger } from "./app-context.ts";
@@ -12,13 +14,21 @@ import { appContext, invocationLogger } from "./app-context.ts";
 export async function runQueuedJob(message: unknown, invocation: InvocationContext): Promise<void> {
   const logger = invocationLogger(invocation);
   const attempt = Number(invocation.triggerMetadata?.["dequeueCount"] ?? 1);
-  const job = parseJobMessage(message);
   try {
+    const job = parseJobMessage(message);
     const outcome = await runJob(job, { drill: runDrill }, await appContext(), { attempt, logger });
     if (outcome.state === "covered") logger.info("job-covered", { ...job });
     else if (outcome.failure?.retryable) throw outcome.failure;
   } catch (error: unknown) {
-    if (toAppError(error).code !== "LEASE_HELD") throw error;
-    logger.info("job-runs-elsewhere", { ...job });
+    const { code } = toAppError(error);
+    if (code === "MESSAGE_INVALID") await keepMessage(message, invocation, logger);
+    else if (code === "LEASE_HELD") logger.info("job-runs-elsewhere", { code });
+    else throw error;
   }
+}
+
+/** Puts a message that no delivery will do into the state of a vault, with what is wrong with it. */
+export async function keepMessage(message: unknown, invocation: InvocationContext, logger: Logger): Promise<void> {
+  const kept = await keepPoisonMessage(await appContext(), message, invocation.invocationId);
+  logger.error("message-poisoned", { ...kept });
 }

@@ -1,13 +1,10 @@
 import { app } from "@azure/functions";
-import { keepPoisonMessage } from "../../lib/jobs/poison.ts";
-import { appContext, invocationLogger } from "../app-context.ts";
+import { invocationLogger } from "../app-context.ts";
 import { JOBS_QUEUE, STORAGE_CONNECTION } from "../queue-names.ts";
+import { keepMessage } from "../run-queued-job.ts";
 
 app.storageQueue("jobs-poison", {
   queueName: `${JOBS_QUEUE}-poison`,
   connection: STORAGE_CONNECTION,
-  handler: async (message, invocation) => {
-    const kept = await keepPoisonMessage(await appContext(), message, invocation.invocationId);
-    invocationLogger(invocation).error("message-poisoned", { ...kept });
-  },
+  handler: (message, invocation) => keepMessage(message, invocation, invocationLogger(invocation)),
 });
