@@ -21,6 +21,7 @@ export interface AzuriteServer extends AsyncDisposable {
   readonly connectionString: string;
   readonly blobUrl: string;
   readonly queueUrl: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -46,6 +47,7 @@ export async function startAzurite(request: StartAzurite = {}): Promise<AzuriteS
     return {
       blobUrl,
       queueUrl,
+      pid: child.pid,
       connectionString: [
         "DefaultEndpointsProtocol=http",
         `AccountName=${ACCOUNT}`,

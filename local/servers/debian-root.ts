@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { AppError } from "../../lib/core/errors.ts";
@@ -12,6 +12,8 @@ const exec = promisify(execFile);
 export interface DebianRoot {
   /** Its `usr` folder, absolute. */
   readonly usr: string;
+  /** `usr/lib/x86_64-linux-gnu`, absolute. */
+  readonly libraries: string;
   /** Version by package name, dependencies included. */
   readonly packages: Readonly<Record<string, string>>;
   /** The command line that starts a program of this folder, `bin/mysql` for instance, with its own loader and libraries. */
@@ -54,14 +56,18 @@ function openRoot(folder: string, packages: Record<string, string>): DebianRoot 
     process.arch === "arm64"
       ? ["aarch64-linux-gnu", "ld-linux-aarch64.so.1"]
       : ["x86_64-linux-gnu", "ld-linux-x86-64.so.2"];
+  // Up to Debian 12 libc and its loader lie in /lib, since then in /usr/lib.
   const libraries = join(usr, "lib", triplet);
+  const older = join(folder, "lib", triplet);
+  const home = existsSync(join(libraries, loader)) ? libraries : older;
   return {
     usr,
+    libraries,
     packages,
     command: (program, args = []) => [
-      join(libraries, loader),
+      join(home, loader),
       "--library-path",
-      libraries,
+      `${libraries}:${older}`,
       join(usr, program),
       ...args,
     ],
@@ -76,7 +82,7 @@ async function download(request: DebianRequest, work: string): Promise<string[]>
   await mkdir(join(archives, "partial"), { recursive: true });
   await mkdir(join(state, "lists", "partial"), { recursive: true });
   await writeFile(join(state, "status"), "");
-  await writeFile(join(work, "sources.list"), sourcesList(request.suite));
+  await writeFile(join(work, "sources.list"), sourcesList(request.suite, await debianMirror(request)));
   await writeFile(join(work, "apt.conf"), aptSettings(work));
   await aptGet(request, work, ["update"]);
   await aptGet(request, work, ["install", "--download-only", "--yes", "--no-install-recommends", ...request.packages]);
@@ -84,9 +90,22 @@ async function download(request: DebianRequest, work: string): Promise<string[]>
   return files.filter((file) => file.endsWith(".deb")).map((file) => join(archives, file));
 }
 
-function sourcesList(suite: string): string {
-  const mirror = process.env["RESGUARDO_DEBIAN_MIRROR"] ?? "http://deb.debian.org/debian";
+function sourcesList(suite: string, mirror: string): string {
   return `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror} ${suite} main\n`;
+}
+
+/** Debian's archive as this system's own apt is set up to reach it, so that a mirror on a closed network serves here too. */
+async function debianMirror(request: DebianRequest): Promise<string> {
+  const named = process.env["RESGUARDO_DEBIAN_MIRROR"];
+  if (named) return named;
+  const targets = await exec("apt-get", ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]).catch(
+    (error: unknown) => {
+      throw unavailable(request, `apt-get indextargets failed: ${reasonOf(error)}`, error);
+    },
+  );
+  const mirror = targets.stdout.split("\n").find((uri) => /\/debian\/?$/.test(uri));
+  if (mirror) return mirror;
+  throw unavailable(request, "this system's apt has no source of Debian packages");
 }
 
 function aptSettings(work: string): string {
@@ -119,15 +138,15 @@ async function aptGet(request: DebianRequest, work: string, args: string[]): Pro
       env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
     });
   } catch (error: unknown) {
-    throw new AppError(
-      "LOCAL_TOOL_UNAVAILABLE",
-      `${describe(request)}: apt-get ${args[0]} failed: ${reasonOf(error)}`,
-      {
-        hint: "Run on Debian or Ubuntu with apt and a way to Debian's archive, or name a mirror in RESGUARDO_DEBIAN_MIRROR.",
-        cause: error,
-      },
-    );
+    throw unavailable(request, `apt-get ${args[0]} failed: ${reasonOf(error)}`, error);
   }
+}
+
+function unavailable(request: DebianRequest, problem: string, cause?: unknown): AppError {
+  return new AppError("LOCAL_TOOL_UNAVAILABLE", `${describe(request)}: ${problem}`, {
+    hint: "Run on Debian or Ubuntu with apt and a way to Debian's archive, or name a mirror in RESGUARDO_DEBIAN_MIRROR.",
+    cause,
+  });
 }
 
 function describe({ suite, packages }: DebianRequest): string {
@@ -143,11 +162,7 @@ function reasonOf(error: unknown): string {
 
 async function unpack(debs: string[], work: string): Promise<string> {
   const root = join(work, "root");
-  // Packages of older suites still ship /lib; with these links everything ends up below usr in any suite.
-  for (const name of ["bin", "sbin", "lib", "lib64"]) {
-    await mkdir(join(root, "usr", name), { recursive: true });
-    await symlink(join("usr", name), join(root, name));
-  }
+  await mkdir(root);
   const packages: Record<string, string> = {};
   for (const deb of debs) {
     await exec("dpkg-deb", ["--extract", deb, root]);
