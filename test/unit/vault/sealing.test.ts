@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { seal } from "../../../lib/vault/sealing.ts";
+import { unseal } from "../../../lib/vault/unsealing.ts";
+import { collect, pieces } from "../../support/vault-fixture.ts";
+
+const MIB = 1024 * 1024;
+const CONTEXT = {
+  dataKey: Buffer.from("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", "hex"),
+  backupId: "20261121T230413123Z-9f3a5c1e",
+  blobName: "rows/000001",
+};
+
+async function roundTrip(...parts: Uint8Array[]): Promise<{ plain: Buffer; chunks: number; plainBytes: number }> {
+  const sealing = seal(pieces(...parts), CONTEXT);
+  const sealed = await collect(sealing.bytes);
+  return { plain: await collect(unseal(pieces(sealed) as AsyncGenerator<Buffer>, CONTEXT)), ...sealing.totals };
+}
+
+describe("seal", () => {
+  it.each([
+    ["nothing", [], 1],
+    ["one byte", [Buffer.from([0])], 1],
+    ["empty pieces", [Buffer.alloc(0), Buffer.from("a"), Buffer.alloc(0)], 1],
+    ["exactly one chunk", [randomBytes(4 * MIB)], 1],
+    ["one byte more than a chunk", [randomBytes(4 * MIB + 1)], 2],
+    ["a piece of many chunks", [randomBytes(9 * MIB)], 3],
+    ["pieces of the usual size", [randomBytes(MIB), randomBytes(2 * MIB), randomBytes(MIB)], 3],
+    ["a short piece between long ones", [randomBytes(MIB), Buffer.from("short"), randomBytes(MIB)], 3],
+  ])("gives back %s", async (_what, parts, chunks) => {
+    const result = await roundTrip(...parts);
+    const expected = Buffer.concat(parts);
+    expect(result.plain.equals(expected)).toBe(true);
+    expect(result).toMatchObject({ chunks, plainBytes: expected.length });
+  });
+
+  it("gathers many short pieces into few chunks", async () => {
+    const parts = Array.from({ length: 5000 }, () => randomBytes(1000));
+    const { plain, chunks } = await roundTrip(...parts);
+    expect(plain.equals(Buffer.concat(parts))).toBe(true);
+    expect(chunks).toBe(5);
+  });
+
+  it("seals the same bytes differently each time", async () => {
+    const [one, other] = await Promise.all([1, 2].map(() => collect(seal(pieces("same"), CONTEXT).bytes)));
+    expect(one?.subarray(4, 36)).not.toEqual(other?.subarray(4, 36));
+    expect(one?.subarray(36)).not.toEqual(other?.subarray(36));
+  });
+
+  it("throws what the stream throws", async () => {
+    const failing = (async function* () {
+      yield randomBytes(MIB);
+      throw new RangeError("the source broke");
+    })();
+    await expect(collect(seal(failing, CONTEXT).bytes)).rejects.toThrow("the source broke");
+  });
+
+  it("asks for no more than a few chunks ahead of its reader", async () => {
+    let handedOver = 0;
+    const endless = (async function* () {
+      for (;;) {
+        handedOver++;
+        yield Buffer.alloc(MIB);
+      }
+    })();
+    const frames = seal(endless, CONTEXT).bytes[Symbol.asyncIterator]();
+    for (let frame = 0; frame < 10; frame++) await frames.next();
+    await frames.return?.();
+    expect(handedOver).toBeLessThanOrEqual(14);
+  });
+
+  it("makes the documented bytes, byte for byte", async () => {
+    const golden = readFileSync(new URL("../../golden/sealed-v1.bin", import.meta.url));
+    const salt = Buffer.from("golden salt of thirty-two bytes.");
+    const plain = [Buffer.alloc(300_000, "resguardo\n"), Buffer.from("1\tone\n2\t\\N\n")];
+    const sealed = await collect(seal(pieces(...plain), { ...CONTEXT, random: () => salt }).bytes);
+    expect(sealed.toString("hex")).toBe(golden.toString("hex"));
+  });
+
+  it("opens the golden blob", async () => {
+    const golden = readFileSync(new URL("../../golden/sealed-v1.bin", import.meta.url));
+    const plain = await collect(unseal(pieces(golden) as AsyncGenerator<Buffer>, CONTEXT));
+    expect(plain.equals(Buffer.concat([Buffer.alloc(300_000, "resguardo\n"), Buffer.from("1\tone\n2\t\\N\n")]))).toBe(
+      true,
+    );
+  });
+});
