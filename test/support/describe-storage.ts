@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StateStore, Storage, VaultStorage } from "../../lib/vault/storage/storage.ts";
 import { countUp, listNames, pattern, piecesOf, readAll, sha256Of } from "./storage-data.ts";
@@ -16,6 +18,9 @@ interface Expectations {
 }
 
 const MIB = 1024 * 1024;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 /** What every storage must do. Each case gets a store of its own. */
 export function describeStorage(title: string, makeStore: () => Promise<TestStore>, expectations: Expectations): void {
@@ -351,12 +356,18 @@ export function describeStorage(title: string, makeStore: () => Promise<TestStor
   });
 }
 
+function heldBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
+
 /** What was held beyond the start, at most, whenever somebody looked. */
 class MemoryPeak {
   bytes = 0;
-  readonly #start = process.memoryUsage().arrayBuffers;
+  readonly #start = heldBytes();
+  #looks = 0;
 
   look(): void {
-    this.bytes = Math.max(this.bytes, process.memoryUsage().arrayBuffers - this.#start);
+    if (this.#looks++ % 16 === 0) this.bytes = Math.max(this.bytes, heldBytes() - this.#start);
   }
 }

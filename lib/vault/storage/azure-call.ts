@@ -103,7 +103,7 @@ const TRANSIENT = new Set([408, 429]);
 const HINTS: Readonly<Record<string, string>> = {
   ContainerNotFound: "Check the container's name in the policy; `resguardo check` makes it where the rights allow.",
   AuthenticationFailed: "Check the account key, the SAS and its dates, and this machine's clock.",
-  AuthorizationFailure: "Check the account's firewall, and that the SAS or identity may do this.",
+  AuthorizationFailure: "Check the account key, what the SAS or the identity may do, and the account's firewall.",
   AuthorizationPermissionMismatch:
     "Give the identity the role Storage Blob Data Contributor, or the vault's own role, on the container.",
   BlobArchived: "Rehydrate the blob to an online tier first; that takes hours.",

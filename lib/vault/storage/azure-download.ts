@@ -4,8 +4,11 @@ import { azureFailureOf, type AzureRequest, type AzureTuning, call } from "./azu
 import { blobChanged } from "./outcomes.ts";
 import type { ByteRange, CallOptions } from "./storage.ts";
 
-interface FirstPiece {
-  bytes: Buffer;
+type BlobRequest = AzureRequest & { name: string };
+
+interface FirstRange {
+  pieces: Buffer[];
+  sizeBytes: number;
   /** Of the whole blob; every further range is asked of this version only. */
   etag: string;
   blobBytes: number;
@@ -18,17 +21,16 @@ export async function* downloadBlob(
   range: ByteRange | undefined,
   options: CallOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const { tuning } = target;
-  const request: AzureRequest = { label: target.label, action: "read blob", name: target.name, signal: options.signal };
+  const { tuning, label, name } = target;
+  const request = { label, action: "read blob", name, signal: options.signal };
   const offset = range?.offset ?? 0;
   const wanted = range?.length ?? Number.POSITIVE_INFINITY;
   // Azure can't be asked for no byte; one is asked for instead, to learn whether the blob is there.
   const first = await readFirst(client, request, tuning, offset, Math.max(1, Math.min(wanted, tuning.blockBytes)));
   if (first === undefined || wanted === 0) return;
-  yield first.bytes;
+  yield* first.pieces;
 
-  const end = Math.min(first.blobBytes, offset + wanted);
-  const readRange = async (rest: ByteRange): Promise<Buffer> => {
+  const readRange = async (rest: ByteRange): Promise<Buffer[]> => {
     try {
       return await call(request, tuning, async (abortSignal) => {
         const conditions = { ifMatch: first.etag };
@@ -36,28 +38,32 @@ export async function* downloadBlob(
         return collect(response.readableStreamBody, rest.length, request);
       });
     } catch (error: unknown) {
-      throw azureFailureOf(error)?.status === 412 ? blobChanged(target.label, target.name, error) : error;
+      throw azureFailureOf(error)?.status === 412 ? blobChanged(label, name, error) : error;
     }
   };
-  yield* mapInOrder(cutIntoRanges(offset + first.bytes.length, end, tuning.blockBytes), tuning.parallel, readRange);
+  const end = Math.min(first.blobBytes, offset + wanted);
+  const ranges = cutIntoRanges(offset + first.sizeBytes, end, tuning.blockBytes);
+  for await (const pieces of mapInOrder(ranges, tuning.parallel, readRange)) yield* pieces;
 }
 
 /** Undefined where the blob has no byte at the offset. */
 async function readFirst(
   client: BlockBlobClient,
-  request: AzureRequest,
+  request: BlobRequest,
   tuning: AzureTuning,
   offset: number,
   length: number,
-): Promise<FirstPiece | undefined> {
+): Promise<FirstRange | undefined> {
   try {
     return await call(request, tuning, async (abortSignal) => {
-      const response = await client.download(offset, length, { abortSignal });
-      const { etag, contentLength = 0 } = response;
-      const blobBytes = Number(/\/(\d+)$/.exec(response.contentRange ?? "")?.[1] ?? contentLength);
-      const bytes = await collect(response.readableStreamBody, Math.min(length, blobBytes - offset), request);
-      if (etag === undefined) throw blobChanged(request.label, request.name ?? "");
-      return { bytes, etag, blobBytes };
+      const { etag, contentLength, contentRange, readableStreamBody } = await client.download(offset, length, {
+        abortSignal,
+      });
+      const blobBytes = Number(/\/(\d+)$/.exec(contentRange ?? "")?.[1] ?? contentLength ?? 0);
+      const sizeBytes = Math.min(length, blobBytes - offset);
+      const pieces = await collect(readableStreamBody, sizeBytes, request);
+      if (etag === undefined) throw blobChanged(request.label, request.name);
+      return { pieces, sizeBytes, etag, blobBytes };
     });
   } catch (error: unknown) {
     if (azureFailureOf(error)?.status === 416) return undefined;
@@ -69,19 +75,14 @@ function* cutIntoRanges(start: number, end: number, length: number): Generator<B
   for (let offset = start; offset < end; offset += length) yield { offset, length: Math.min(length, end - offset) };
 }
 
+/** As they came from the socket: whoever needs them in one piece copies them anyway. */
 async function collect(
   body: NodeJS.ReadableStream | undefined,
   length: number,
-  request: AzureRequest,
-): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let filled = 0;
-  for await (const piece of body ?? []) {
-    if (!(piece instanceof Uint8Array) || filled + piece.length > length)
-      throw blobChanged(request.label, request.name ?? "");
-    bytes.set(piece, filled);
-    filled += piece.length;
-  }
-  if (filled < length) throw blobChanged(request.label, request.name ?? "");
-  return bytes;
+  request: BlobRequest,
+): Promise<Buffer[]> {
+  const pieces = await Array.fromAsync(body ?? [], (piece) => (Buffer.isBuffer(piece) ? piece : Buffer.from(piece)));
+  const found = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  if (found !== length) throw blobChanged(request.label, request.name);
+  return pieces;
 }

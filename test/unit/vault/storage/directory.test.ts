@@ -21,7 +21,7 @@ describeStorage(
       [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
     };
   },
-  { memoryBytes: 64 * 1024 * 1024 },
+  { memoryBytes: 32 * 1024 * 1024 },
 );
 
 describe("a directory that is not as a vault needs it", () => {
