@@ -17,7 +17,7 @@ const DELIVERY_DEADLINE_MS = 25_000;
  * Signature of a delivery: hex HMAC-SHA256 over `timestamp + "." + body`, so that an old delivery can't be replayed
  * unseen by a receiver that looks at the timestamp.
  */
-export function signDelivery(secret: string, timestamp: string, body: string): string {
+function signDelivery(secret: string, timestamp: string, body: string): string {
   return createHmac("sha256", secret).update(`${timestamp}.${body}`).digest("hex");
 }
 

@@ -57,7 +57,7 @@ async function openWriter({ context, source, signal }: WorkContext): Promise<Ope
 }
 
 /** Throws the first unmet requirement with all of them in its message. */
-export function assertMet(subject: string, findings: readonly Finding[]): void {
+function assertMet(subject: string, findings: readonly Finding[]): void {
   const unmet = findings.filter(({ ok, level }) => level === "required" && ok === false);
   const [first] = unmet;
   if (!first) return;

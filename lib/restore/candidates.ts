@@ -1,4 +1,4 @@
-import { reportError, toAppError } from "../core/errors.ts";
+import { type AppError, reportError, toAppError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { SourcePolicy } from "../core/policy-schema.ts";
 import { openBackupReader, type BackupReader } from "../vault/backup-reader.ts";
@@ -28,7 +28,7 @@ export async function restorableBackups(
   const trusted = await context.trustedKeys();
   const found: FoundBackup[] = [];
   let answered = false;
-  let failure: unknown;
+  let failure: AppError | undefined;
   for (const at of vaultsOf(context, source, only)) {
     try {
       for (const backup of await listBackups({ vault: at, source: source.name, trusted })) {
@@ -40,10 +40,10 @@ export async function restorableBackups(
     } catch (error: unknown) {
       if (toAppError(error).kind !== "storage") throw error;
       logger.warn("vault-unreadable", { source: source.name, vault: at.name, ...reportError(error) });
-      failure = error;
+      failure = toAppError(error);
     }
   }
-  if (!answered && failure !== undefined) throw failure;
+  if (!answered && failure) throw failure;
   return found;
 }
 

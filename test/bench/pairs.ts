@@ -50,7 +50,7 @@ export async function runContest(contest: Contest, pairs: number, tell: (line: s
 }
 
 /** The middle value; the mean of the two middle ones of an even count. */
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
   const lower = sorted[Math.ceil(middle) - 1] ?? Number.NaN;

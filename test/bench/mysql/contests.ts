@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createConnection } from "mysql2/promise";
-import { debianRoot } from "../../../local/servers/debian-root.ts";
+import { mydumper } from "../../../local/servers/mydumper.ts";
 import { mysqlClient } from "../../../local/servers/mysql-programs.ts";
 import { startMysql, type MysqlServer } from "../../../local/servers/mysql.ts";
 import { initKeys } from "../../../lib/vault/keys/file-keys.ts";
@@ -44,12 +44,13 @@ async function backupAgainstMysqldump(folder: string, source: MysqlServer, env: 
 }
 
 async function backupAgainstMydumper(folder: string, source: MysqlServer, env: Env): Promise<Contest> {
-  const root = await debianRoot({ suite: "bookworm", packages: ["mydumper"] });
-  const { hostname, port, username, password } = new URL(source.url);
   const output = join(folder, "mydumper");
-  const command = root.command("bin/mydumper", [
-    ...["-h", hostname, "-P", port, "-u", username, "-p", decodeURIComponent(password)],
-    ...["-B", "bench", "-t", "2", "-c", "-o", output],
+  const command = await mydumper([
+    ...loginOf(source),
+    "--database=bench",
+    "--threads=2",
+    "--compress",
+    `--outputdir=${output}`,
   ]);
   return {
     id: "backup-mydumper",
