@@ -7,6 +7,8 @@ import { openFound, restorableBackups } from "./candidates.ts";
 import { chooseBackup } from "./choose.ts";
 import { restoreWith, type RestoreOutcome } from "./restore-source.ts";
 
+const TEAR_DOWN_MS = 10 * 60_000;
+
 /**
  * A restore test: the newest backup onto the policy's scratch server, compared, measured against the RTO, torn down again.
  * Fails, with every check in the receipt, when anything differs or the RTO is missed. Throws what stops the restore.
