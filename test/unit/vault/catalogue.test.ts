@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AppError } from "../../../lib/core/errors.ts";
-import { listBackups, readBackup } from "../../../lib/vault/catalogue.ts";
+import { listBackups, listOrphans, readBackup } from "../../../lib/vault/catalogue.ts";
 import { signEnvelope } from "../../../lib/vault/envelope.ts";
 import { fullPlace } from "../../../lib/vault/names.ts";
 import { failingVault } from "../../support/failing-vault.ts";
@@ -100,6 +100,15 @@ describe("the catalogue", () => {
     const { manifest } = await writeBackup([vault], day(1));
     expect(await readBackup(query(vault), manifest.id)).toMatchObject({ state: "valid", content: { id: manifest.id } });
     expect(await readBackup(query(vault), "20200101T000000000Z-00000000")).toBeUndefined();
+  });
+
+  it("tells the data of interrupted backups from that of backups", async () => {
+    const vault = memoryVault();
+    const { manifest } = await writeBackup([vault], day(1));
+    expect(await listOrphans(vault, SOURCE)).toEqual([]);
+    vault.storage.blobs.delete(fullPlace(SOURCE).nameOf(manifest.id));
+    const sizeBytes = manifest.totals.storedBytes;
+    expect(await listOrphans(vault, SOURCE)).toMatchObject([{ id: manifest.id, blobs: 3, sizeBytes }]);
   });
 
   it("throws when the storage does not answer: unknown is not none", async () => {

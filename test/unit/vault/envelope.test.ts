@@ -76,6 +76,14 @@ describe("a signed record", () => {
     expect(openEnvelope(bytes, "resguardo-run", trust([stranger.signingKey.publicKey]), "x").payload).toEqual(PAYLOAD);
   });
 
+  it("is refused when somebody certified a session key in the name of a trusted key", async () => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const signingKey = { ...localSigningKey(privateKey), keyId: signer.signingKey.keyId };
+    const impostor = openSessionSigner({ signingKey, clock: () => NOW });
+    const bytes = await signEnvelope("resguardo-run", PAYLOAD, impostor, NOW);
+    expect(code(JSON.parse(bytes.toString("utf8")) as object)).toBe("SIGNATURE_INVALID");
+  });
+
   it("is refused when it was signed outside the time of its session key", async () => {
     for (const at of ["2026-11-21T23:04:13.122Z", "2026-11-22T23:04:13.124Z"]) {
       expect(code(await signed(new Date(at)))).toBe("SIGNATURE_INVALID");

@@ -33,7 +33,7 @@ describe("mapInOrder", () => {
     const ended: number[] = [];
     const work = async (item: number) => {
       if (item === 1) throw new RangeError("item 1");
-      await Promise.resolve();
+      for (let turn = 0; turn < 5 * item; turn++) await setImmediate();
       ended.push(item);
       return item;
     };
