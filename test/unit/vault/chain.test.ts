@@ -69,6 +69,14 @@ describe("the chain of a vault", () => {
     expect((await chainOf(primary)).broken).toHaveLength(1);
   });
 
+  it("is whole although the record of an interrupted run was written late", async () => {
+    const vault = memoryVault();
+    await writeBackup([vault], day(5));
+    const late = await writeBackup([vault], day(4));
+    expect(late.manifest.vaults).not.toEqual([{ name: "primary", previous: null }]);
+    expect(await chainOf(vault)).toEqual({ start: "whole", broken: [] });
+  });
+
   it("counts a damaged record as changed, not as there", async () => {
     const { vault, ids } = await threeBackups();
     const blob = vault.storage.blobs.get(place.nameOf(ids[1]));
