@@ -41,7 +41,7 @@ export async function writeRecord<Content extends Placed>(
     return { name: vault.name, previous: await hashOfNewest(vault, place, clock()) };
   });
   const content = record.contentOf(links.map(({ result }) => result));
-  const bytes = await signEnvelope(kind.type, content, signer, clock());
+  const bytes = await signEnvelope(kind.type, content, signer, clock);
   await vaults.forEach((vault) => createOnce(vault, place.nameOf(id), bytes));
   return { content, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
