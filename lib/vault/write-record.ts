@@ -47,7 +47,7 @@ export async function writeRecord<Content extends Placed>(
 }
 
 /** Creates a blob; one that is there already with the same bytes was written by us, and its confirmation got lost. */
-export async function createOnce(vault: Vault, name: string, bytes: Buffer): Promise<void> {
+async function createOnce(vault: Vault, name: string, bytes: Buffer): Promise<void> {
   try {
     await vault.storage.data.create(name, bytes);
   } catch (error: unknown) {
