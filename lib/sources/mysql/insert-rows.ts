@@ -31,7 +31,8 @@ export async function insertRows(
   const head = `INSERT INTO ${quoteTable(table.to.schema, table.to.name)} (${names}) VALUES `;
   const toRow = (line: string): string => {
     const fields = line.split("\t");
-    const expected = documents.length + columns.length;
+    // Of a row without stored columns there is one field that says nothing.
+    const expected = Math.max(1, documents.length + columns.length);
     if (fields.length !== expected) {
       throw new AppError("SOURCE_PROTOCOL", `a row has ${fields.length} fields, expected ${expected}`);
     }
