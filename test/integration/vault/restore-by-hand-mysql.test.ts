@@ -32,7 +32,8 @@ const TABLES = `
     doubled BIGINT GENERATED ALWAYS AS (y * 2) STORED
   ) AUTO_INCREMENT = 100;
   CREATE TABLE no_key (t LONGTEXT);
-  CREATE TABLE empty_one (id INT PRIMARY KEY);`;
+  CREATE TABLE empty_one (id INT PRIMARY KEY);
+  CREATE TABLE priced (id INT PRIMARY KEY, more JSON, doc JSON);`;
 
 const ROWS = `
   INSERT INTO types (f, d, n, b, latin, wide, raw, hidden, place, direction, colour, marks, extra, at, day, long_time, y)
@@ -42,7 +43,8 @@ const ROWS = `
      '2026-11-21 23:04:13.123456', '1000-01-01', '-838:59:59.000', 2026),
     (3.4e38, 1.7976931348623157e308, 0, b'0', '', '\\\\N', '', NULL, NULL, NULL, '', '', 'null', NULL, '9999-12-31', '101:02:03.456', 1901);
   INSERT INTO types () VALUES ();
-  INSERT INTO no_key VALUES (NULL), (''), ('NULL'), ('\\\\N'), (REPEAT('x', 5000000));`;
+  INSERT INTO no_key VALUES (NULL), (''), ('NULL'), ('\\\\N'), (REPEAT('x', 5000000));
+  INSERT INTO priced VALUES (1, '[]', JSON_OBJECT('price', CAST(1.50 AS DECIMAL(5,2)))), (2, NULL, '{"price": 2}');`;
 
 let mysql: TestMysql;
 let folder = "";
@@ -68,8 +70,8 @@ async function checksums(connection: Connection): Promise<unknown> {
   return rows;
 }
 
-/** The statement of docs/format.md for a table's rows. */
-function loadStatement(table: TableModel): string {
+/** The statement of docs/format.md for a table's rows; with `isTyped` it leaves out the letters of JSON columns. */
+function loadStatement(table: TableModel, isTyped: boolean): string {
   const columns = table.columns.filter(({ generated }) => !generated);
   const assignments = columns.flatMap((column, at) => {
     const value = throughVariable(column, `@f${at}`);
@@ -78,6 +80,7 @@ function loadStatement(table: TableModel): string {
   const targets = columns.map((column, at) =>
     throughVariable(column, "") === undefined ? `\`${column.name}\`` : `@f${at}`,
   );
+  if (isTyped) targets.unshift(...columns.filter(({ type }) => type === "json").map(() => "@types"));
   const set = assignments.length === 0 ? "" : ` SET ${assignments.join(", ")}`;
   return `LOAD DATA LOCAL INFILE 'rows' INTO TABLE \`${table.schema}\`.\`${table.name}\` CHARACTER SET binary (${targets.join(", ")})${set}`;
 }
@@ -103,6 +106,7 @@ describe("a MySQL backup, restored by hand", () => {
     const writer = openBackupWriter(writerOptions([{ name: "primary", storage }]));
     const context = sourceContext(mysql.url, { databases: [SCHEMA] });
     const { manifest } = await writer.commit(await backupMysql(context, writer));
+    expect(manifest.blobs.some(({ name }) => name.startsWith("typed/"))).toBe(true);
     await connection.query(`DROP DATABASE ${SCHEMA}`);
 
     const out = join(folder, "plain");
@@ -119,6 +123,13 @@ describe("a MySQL backup, restored by hand", () => {
     expect(await checksums(connection)).toEqual(before);
     const [rows] = await connection.query(`SELECT COUNT(*) AS n, MAX(hidden) AS hidden FROM ${SCHEMA}.types`);
     expect(rows).toEqual([{ n: 3, hidden: 7 }]);
+    const [prices] = await connection.query(
+      `SELECT id, doc->>'$.price' + 0 AS price FROM ${SCHEMA}.priced ORDER BY id`,
+    );
+    expect(prices).toEqual([
+      { id: 1, price: 1.5 },
+      { id: 2, price: 2 },
+    ]);
     await connection.end();
   });
 });
@@ -135,7 +146,7 @@ async function loadByHand(connection: Connection, plain: string, manifest: Manif
     const model = schema.tables.find((item) => item.schema === table?.schema && item.name === table.name);
     if (!model) continue;
     await connection.query({
-      sql: loadStatement(model),
+      sql: loadStatement(model, name.startsWith("typed/")),
       infileStreamFactory: () => createReadStream(join(plain, name)),
     });
   }
