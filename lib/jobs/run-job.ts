@@ -76,13 +76,13 @@ async function doWork(work: Work, run: Run, lease: Lease, context: Context, opti
   logger.info("run-started", { attempt: run.attempt, requestedBy: run.message.requestedBy });
   try {
     const result = await work({ context, source, runId, logger, signal, progress: options.progress ?? noProgress });
-    logger.info("run-ended", { state: result.error ? "failed" : "done", ...result.figures });
+    logger.info("run-ended", { state: result.error ? "failed" : "done", ...result.figures, ...result.error });
     return result.error ? { state: "failed", result, failure: asFailure(result.error) } : { state: "done", result };
   } catch (error: unknown) {
     // A driver or stream that was aborted throws its own error; the reason of the abort is what happened.
     const failure = toAppError(signal.aborted ? signal.reason : error);
     const state = options.signal?.aborted ? "interrupted" : "failed";
-    logger.error("run-failed", { state, ...reportError(failure) });
+    logger.info("run-ended", { state, ...reportError(failure) });
     return { state, result: { figures: {} }, failure };
   }
 }
