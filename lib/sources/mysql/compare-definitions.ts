@@ -85,7 +85,8 @@ const SAME_NAMES: Mapping = {
 /** A program's text with the session state that gives it its meaning. */
 function textOf({ renamed, session }: Program): string {
   const { sqlMode = "", collationConnection, timeZone = "" } = session;
-  const text = "sql" in renamed ? renamed.sql : "";
+  // Sent among other statements, a program can have kept its closing semicolon.
+  const text = "sql" in renamed ? renamed.sql.replace(/;\s*$/, "") : "";
   return `${text}\n[${sqlMode}, ${collationConnection}, ${timeZone}]`;
 }
 
