@@ -4,7 +4,6 @@ import { compareMysql } from "./compare.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
 import { planMysqlRestore } from "./plan.ts";
 import { preflightMysql } from "./preflight.ts";
-import { preflightMysql } from "./preflight.ts";
 import { restoreMysql } from "./restore.ts";
 
 /** MySQL 8.4 and 9.x, over client connections alone. */
