@@ -40,6 +40,12 @@ export interface SourceContext extends EngineContext {
   url: string;
 }
 
+/** A server that restores are to go to. */
+export interface TargetContext extends EngineContext {
+  /** Connection URL with credentials; never logged. */
+  url: string;
+}
+
 /** What to restore, and where to. */
 export interface RestoreRequest extends EngineContext {
   /** Connection URL of the target server with credentials; never logged. */
@@ -84,6 +90,7 @@ export interface RestoreReport {
 /** The verbs that each kind of source has. */
 export interface SourceEngine {
   preflight(context: SourceContext): Promise<Finding[]>;
+  preflightTarget(context: TargetContext): Promise<Finding[]>;
   backup(context: SourceContext, writer: BackupWriter): Promise<EngineContent>;
   planRestore(request: RestoreRequest, reader: BackupReader): Promise<RestorePlan>;
   restore(request: RestoreRequest, reader: BackupReader): Promise<RestoreReport>;

@@ -4,11 +4,13 @@ import { compareMysql } from "./compare.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
 import { planMysqlRestore } from "./plan.ts";
 import { preflightMysql } from "./preflight.ts";
+import { preflightMysqlTarget } from "./preflight-target.ts";
 import { restoreMysql } from "./restore.ts";
 
 /** MySQL 8.4 and 9.x, over client connections alone. */
 export const mysqlEngine: SourceEngine = {
   preflight: (context) => preflightMysql(context),
+  preflightTarget: preflightMysqlTarget,
   backup: backupMysql,
   planRestore: planMysqlRestore,
   restore: restoreMysql,
