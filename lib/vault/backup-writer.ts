@@ -23,10 +23,10 @@ export interface BackupWriter {
   readonly id: string;
   /**
    * Seals a stream once and writes it into every vault that still takes part. Concurrent calls are fine. The name is unique
-   * in the backup: `rows/000001`. Memory of a piece must not be changed after it was handed over; pieces of 1 to 4 MiB are
-   * best. Throws what the stream throws, and the storages' errors when the last vault has failed.
+   * in the backup: `rows/000001`. Memory of a piece must not be changed after it was handed over, until `recycle` is called
+   * with that piece, which it need not be; pieces of 1 to 4 MiB are best. Throws what the stream throws, and the storages' errors when the last vault has failed.
    */
-  writeBlob(name: string, plain: AsyncIterable<Uint8Array>): Promise<BlobEntry>;
+  writeBlob(name: string, plain: AsyncIterable<Uint8Array>, recycle?: (piece: Uint8Array) => void): Promise<BlobEntry>;
 }
 
 export interface CommittedBackup {
@@ -83,12 +83,12 @@ export function openBackupWriter(options: BackupWriterOptions): OpenedBackupWrit
 
   return {
     id,
-    async writeBlob(name, plain) {
+    async writeBlob(name, plain, recycle) {
       assertOpen();
       if (written.has(name)) throw new AppError("INVARIANT", `backup ${id}: blob "${name}" is written twice`);
       written.set(name, "writing");
       vaults.assertAnyLeft();
-      const sealOptions = { dataKey, backupId: id, blobName: name };
+      const sealOptions = { dataKey, backupId: id, blobName: name, ...(recycle && { recycle }) };
       const sealing = seal(plain, options.random ? { ...sealOptions, random: options.random } : sealOptions);
       const created = await createEverywhere(vaults, dataName(source.name, id, name), sealing.bytes, signal);
       const entry = { name, ...created, ...sealing.totals };

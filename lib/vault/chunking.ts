@@ -32,6 +32,10 @@ export async function* cutIntoChunks(plain: AsyncIterable<Uint8Array>): AsyncGen
 }
 
 function* split(piece: Uint8Array): Generator<Uint8Array> {
+  if (piece.length <= MAX_CHUNK_BYTES) {
+    yield piece;
+    return;
+  }
   for (let start = 0; start < piece.length; start += MAX_CHUNK_BYTES) {
     yield piece.subarray(start, start + MAX_CHUNK_BYTES);
   }

@@ -1,7 +1,6 @@
 import { createCipheriv, randomBytes } from "node:crypto";
-import { promisify } from "node:util";
-import { constants, zstdCompress } from "node:zlib";
 import { cutIntoChunks } from "./chunking.ts";
+import { compress } from "./compressor.ts";
 import { mapInOrder } from "./map-in-order.ts";
 import {
   aadOf,
@@ -17,15 +16,8 @@ import {
   TAG_BYTES,
 } from "./sealed-format.ts";
 
-const compress = promisify(zstdCompress);
-
 /** Chunks in the thread pool at once; more than three gain nothing on two cores and cost 5 MiB each. */
 const CHUNKS_IN_FLIGHT = 3;
-const ZSTD_OPTIONS = {
-  // The default of 16 KiB makes compression two to three times slower.
-  chunkSize: 1024 * 1024,
-  params: { [constants.ZSTD_c_compressionLevel]: 1 },
-};
 
 /** What was sealed. */
 export interface SealedTotals {
@@ -36,6 +28,8 @@ export interface SealedTotals {
 export interface SealOptions extends SealContext {
   /** Where the salt comes from; tests inject it. */
   random?: (size: number) => Buffer;
+  /** Called with a piece of the plain stream when its memory may be used again. Not every piece is given back. */
+  recycle?: (piece: Uint8Array) => void;
 }
 
 /** A stream being sealed. */
@@ -65,17 +59,18 @@ async function* sealFrames(
   yield Buffer.concat([MAGIC, salt]);
   // One chunk is held back, since only the end of the stream tells which one is the last.
   let held: Buffer | undefined;
-  for await (const { zstd, plainBytes } of mapInOrder(cutIntoChunks(plain), CHUNKS_IN_FLIGHT, compressChunk)) {
+  const compressed = mapInOrder(cutIntoChunks(plain), CHUNKS_IN_FLIGHT, async (chunk) => {
+    const zstd = await compress(chunk);
+    options.recycle?.(chunk);
+    return { zstd, plainBytes: chunk.length };
+  });
+  for await (const { zstd, plainBytes } of compressed) {
     totals.plainBytes += plainBytes;
     if (held) yield sealChunk(held, totals.chunks++, false, blobKey);
     held = zstd;
   }
-  held ??= await compress(Buffer.alloc(0), ZSTD_OPTIONS);
+  held ??= await compress(Buffer.alloc(0));
   yield sealChunk(held, totals.chunks++, true, blobKey);
-}
-
-async function compressChunk(chunk: Uint8Array): Promise<{ zstd: Buffer; plainBytes: number }> {
-  return { zstd: await compress(chunk, ZSTD_OPTIONS), plainBytes: chunk.length };
 }
 
 function sealChunk(zstd: Buffer, chunk: number, isLast: boolean, blobKey: BlobKey): Buffer {

@@ -72,7 +72,7 @@ export class PartReader {
     const first = await rows.next();
     if (first.done === true) return first.value;
     const counted = new CountedRows(first.value, rows, (bytes) => this.#report(bytes));
-    const entry = await this.#writer.writeBlob(blobName, counted);
+    const entry = await this.#writer.writeBlob(blobName, counted, (piece) => reader.recycle(piece));
     const { totals } = counted;
     const { table, number } = part;
     stored.rows += totals.rows;

@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { createConnection, type Connection, type ConnectionOptions, type QueryOptions } from "mysql2";
 import { AppError } from "../../core/errors.ts";
 import { toSourceError } from "./driver-errors.ts";
+import { connectPlain, type PlainSocket, type TakeBytes } from "./plain-socket.ts";
 import { describeTarget, type MysqlTarget } from "./url.ts";
 
 /** A row as the text protocol sends it: text or NULL, whatever the type (numbers, dates and JSON too). */
@@ -24,6 +25,12 @@ export interface OpenOptions {
   connectTimeoutMs?: number;
 }
 
+/** The socket of a connection while its bytes go elsewhere. */
+export interface DivertedSocket {
+  readonly socket: Socket;
+  restore(): void;
+}
+
 /** One session of ours on a server. Statements run one after the other, in the order of the calls. */
 export interface MysqlConnection {
   readonly target: MysqlTarget;
@@ -36,8 +43,11 @@ export interface MysqlConnection {
   execute(sql: string, values?: SqlValue[]): Promise<StatementResult>;
   /** Runs `LOAD DATA LOCAL INFILE`, whatever its file name, with the bytes of `data`. */
   loadLocal(sql: string, data: Readable): Promise<StatementResult>;
-  /** The socket below, for readers that speak the protocol themselves; only while no statement runs. */
-  socket(): Socket;
+  /**
+   * The socket below, for a reader that speaks the protocol itself while no statement runs: bytes go to `take`, which
+   * must be done with them when it returns, until `restore` is called.
+   */
+  divert(take: TakeBytes): DivertedSocket;
   /** Says goodbye to the server. */
   close(): Promise<void>;
   /** Cuts the connection; whatever it was doing ends. */
@@ -70,8 +80,10 @@ const SESSION = [
 /** Connects, logs in and sets the session up. Throws the SOURCE_… codes, or the signal's reason. */
 export async function openConnection(target: MysqlTarget, options: OpenOptions = {}): Promise<MysqlConnection> {
   options.signal?.throwIfAborted();
-  const driver = createConnection(await driverOptions(target, options));
-  const session = new Session(target, driver, options.signal);
+  const settings = await driverOptions(target, options);
+  const plain = target.tls === "disabled" ? connectPlain(target.host, target.port) : undefined;
+  const driver = createConnection(plain === undefined ? settings : { ...settings, stream: plain.socket });
+  const session = new Session(target, driver, plain, options.signal);
   try {
     await session.connected();
     await session.execute(`SET SESSION ${SESSION}`);
@@ -88,12 +100,19 @@ class Session implements MysqlConnection {
   readonly target: MysqlTarget;
   serverVersion = "";
   readonly #driver: Connection;
+  readonly #plain: PlainSocket | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.destroy();
 
-  constructor(target: MysqlTarget, driver: Connection, signal: AbortSignal | undefined) {
+  constructor(
+    target: MysqlTarget,
+    driver: Connection,
+    plain: PlainSocket | undefined,
+    signal: AbortSignal | undefined,
+  ) {
     this.target = target;
     this.#driver = driver;
+    this.#plain = plain;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     // A connection that breaks between statements fails the next one; without a listener it would end the process.
@@ -122,7 +141,24 @@ class Session implements MysqlConnection {
     return toResult(await this.#statement({ sql, infileStreamFactory: () => data }));
   }
 
-  socket(): Socket {
+  divert(take: TakeBytes): DivertedSocket {
+    if (this.#plain !== undefined) {
+      const plain = this.#plain;
+      plain.divert(take);
+      return { socket: plain.socket, restore: () => plain.divert(undefined) };
+    }
+    const socket = this.#socket();
+    const listeners = socket.listeners("data") as TakeBytes[];
+    for (const listener of listeners) socket.off("data", listener);
+    socket.on("data", take);
+    const restore = (): void => {
+      socket.off("data", take);
+      for (const listener of listeners) socket.on("data", listener);
+    };
+    return { socket, restore };
+  }
+
+  #socket(): Socket {
     const stream: unknown = Reflect.get(this.#driver, "stream");
     if (!(stream instanceof Socket)) throw new AppError("INVARIANT", "mysql2 keeps its socket elsewhere");
     return stream;

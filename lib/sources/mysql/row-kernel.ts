@@ -23,6 +23,7 @@ interface KernelExports {
 
 // The constants of kernel/assembly/index.ts.
 const INPUT_SIZE = 1 << 18;
+export const MAX_TEXT_BYTES = 1 << 21;
 const OUTPUT_FULL = 1;
 const ENDED = 2;
 const SERVER_ERROR = 3;
@@ -44,7 +45,7 @@ export class RowKernel {
     this.#kernel = new WebAssembly.Instance(compiled, {}).exports as unknown as KernelExports;
     const { buffer } = this.#kernel.memory;
     this.#input = Buffer.from(buffer, this.#kernel.input(), INPUT_SIZE);
-    this.#output = Buffer.from(buffer, this.#kernel.output());
+    this.#output = Buffer.from(buffer, this.#kernel.output(), MAX_TEXT_BYTES);
   }
 
   /**
@@ -56,7 +57,8 @@ export class RowKernel {
   }
 
   /**
-   * Takes socket bytes and hands finished text, a few MiB at a time, to `emit`, which owns it.
+   * Takes socket bytes and hands finished text, at most MAX_TEXT_BYTES at a time, to `emit`, which must be done with it
+   * when it returns.
    * Throws the error that the server sent instead of more rows, or SOURCE_PROTOCOL.
    */
   push(bytes: Buffer, context: string, emit: (text: Buffer) => void): RowsState {
@@ -81,7 +83,7 @@ export class RowKernel {
   /** Hands the text that is there to `emit`, if any. */
   flush(emit: (text: Buffer) => void): void {
     const length = this.#kernel.outputLength();
-    if (length > 0) emit(Buffer.from(this.#output.subarray(0, length)));
+    if (length > 0) emit(this.#output.subarray(0, length));
     this.#kernel.drain();
   }
 

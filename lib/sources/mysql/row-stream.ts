@@ -1,12 +1,18 @@
-import type { Socket } from "node:net";
 import { AppError } from "../../core/errors.ts";
-import type { MysqlConnection } from "./connection.ts";
+import type { DivertedSocket, MysqlConnection } from "./connection.ts";
 import { toSourceError } from "./driver-errors.ts";
 import { queryPacket, type ResultHead, ResultHeadReader } from "./packets.ts";
-import { RowKernel } from "./row-kernel.ts";
+import { MAX_TEXT_BYTES, RowKernel } from "./row-kernel.ts";
+import { TextPool } from "./text-pool.ts";
 
-/** Makes the server send column values as they are stored, in whatever character set. */
-export const ROW_SESSION = "SET SESSION character_set_results = NULL";
+/** The server gathers what it sends in a buffer as long as the longest statement that it has read, 16 KiB at first. */
+const SEND_BYTES = 256 * 1024;
+
+/**
+ * Sets a connection up for rows: column values come as they are stored, in whatever character set. The blanks make the
+ * server send in few and large pieces, which saves both sides a tenth of their time.
+ */
+export const ROW_SESSION = "SET SESSION character_set_results = NULL".padEnd(SEND_BYTES);
 
 /** Pieces of text that wait for their reader before the socket is paused. */
 const QUEUE_LIMIT = 2;
@@ -38,9 +44,15 @@ export interface RowQuery {
 export class RowReader {
   readonly #connection: MysqlConnection;
   readonly #kernel = new RowKernel();
+  readonly #pool = new TextPool(MAX_TEXT_BYTES);
 
   constructor(connection: MysqlConnection) {
     this.#connection = connection;
+  }
+
+  /** Gives the memory of a piece back, for the pieces to come. Calling it is worth it, and never needed. */
+  recycle(piece: Uint8Array): void {
+    this.#pool.recycle(piece);
   }
 
   /**
@@ -49,13 +61,9 @@ export class RowReader {
    * server would go on sending. Throws the SOURCE_… codes.
    */
   async *read(query: RowQuery): AsyncGenerator<Buffer, RowTotals, undefined> {
-    const socket = this.#connection.socket();
-    const others = socket.listeners("data") as ((bytes: Buffer) => void)[];
-    const result = new ResultQueue(socket, this.#kernel, query);
-    for (const listener of others) socket.off("data", listener);
+    const result = new ResultQueue(this.#connection, this.#kernel, this.#pool, query);
     let bytes = 0;
     try {
-      result.start();
       for (;;) {
         const text = await result.next();
         if (text === undefined) break;
@@ -66,7 +74,6 @@ export class RowReader {
       result.stop();
       if (!result.ended) this.#connection.destroy();
     }
-    for (const listener of others) socket.on("data", listener);
     return { rows: this.#kernel.rows, sum: this.#kernel.sum, bytes, skipped: this.#kernel.skipped };
   }
 }
@@ -74,8 +81,9 @@ export class RowReader {
 /** The state of one read: head → rows → ended or failed. Text waits here while the socket is paused. */
 class ResultQueue {
   ended = false;
-  readonly #socket: Socket;
+  readonly #diverted: DivertedSocket;
   readonly #kernel: RowKernel;
+  readonly #pool: TextPool;
   readonly #query: RowQuery;
   readonly #head = new ResultHeadReader();
   readonly #texts: Buffer[] = [];
@@ -83,25 +91,25 @@ class ResultQueue {
   #failure: AppError | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, kernel: RowKernel, query: RowQuery) {
-    this.#socket = socket;
+  constructor(connection: MysqlConnection, kernel: RowKernel, pool: TextPool, query: RowQuery) {
     this.#kernel = kernel;
+    this.#pool = pool;
     this.#query = query;
+    this.#diverted = connection.divert(this.#onBytes);
+    const { socket } = this.#diverted;
+    socket.on("error", this.#onError);
+    socket.on("close", this.#onClose);
+    if (socket.destroyed) this.#onClose();
+    else socket.write(queryPacket(query.sql));
   }
 
-  start(): void {
-    this.#socket.on("data", this.#onData);
-    this.#socket.on("error", this.#onError);
-    this.#socket.on("close", this.#onClose);
-    if (this.#socket.destroyed) this.#onClose();
-    else this.#socket.write(queryPacket(this.#query.sql));
-  }
-
+  /** Gives the socket back; what was not read is left in it. */
   stop(): void {
-    this.#socket.off("data", this.#onData);
-    this.#socket.off("error", this.#onError);
-    this.#socket.off("close", this.#onClose);
-    if (!this.#socket.destroyed) this.#socket.resume();
+    const { socket } = this.#diverted;
+    socket.off("error", this.#onError);
+    socket.off("close", this.#onClose);
+    this.#diverted.restore();
+    if (!socket.destroyed) socket.resume();
   }
 
   /** The next piece of text; undefined at the end. */
@@ -111,11 +119,11 @@ class ResultQueue {
     }
     if (this.#failure !== undefined) throw this.#failure;
     const text = this.#texts.shift();
-    if (!this.ended && this.#texts.length < QUEUE_LIMIT) this.#socket.resume();
+    if (!this.ended && this.#texts.length < QUEUE_LIMIT) this.#diverted.socket.resume();
     return text;
   }
 
-  readonly #onData = (bytes: Buffer): void => {
+  readonly #onBytes = (bytes: Buffer): void => {
     try {
       this.#take(bytes);
     } catch (error: unknown) {
@@ -142,8 +150,8 @@ class ResultQueue {
   }
 
   readonly #emit = (text: Buffer): void => {
-    this.#texts.push(text);
-    if (this.#texts.length >= QUEUE_LIMIT) this.#socket.pause();
+    this.#texts.push(this.#pool.copy(text));
+    if (this.#texts.length >= QUEUE_LIMIT) this.#diverted.socket.pause();
     this.#notify();
   };
 
@@ -156,7 +164,7 @@ class ResultQueue {
 
   #fail(error: unknown): void {
     this.#failure ??= toSourceError(error, this.#query.context);
-    this.#socket.pause();
+    this.#diverted.socket.pause();
     this.#notify();
   }
 

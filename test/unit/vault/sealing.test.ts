@@ -43,6 +43,17 @@ describe("seal", () => {
     expect(chunks).toBe(5);
   });
 
+  it("gives a piece back only when its memory may be changed", async () => {
+    const parts = Array.from({ length: 12 }, () => randomBytes(MIB));
+    const expected = Buffer.concat(parts);
+    const recycled: Uint8Array[] = [];
+    const recycle = (piece: Uint8Array) => void recycled.push(piece.fill(0));
+    const sealed = await collect(seal(pieces(...parts), { ...CONTEXT, recycle }).bytes);
+    const plain = await collect(unseal(pieces(sealed) as AsyncGenerator<Buffer>, CONTEXT));
+    expect(plain.equals(expected)).toBe(true);
+    expect(recycled).toHaveLength(12);
+  });
+
   it("seals the same bytes differently each time", async () => {
     const [one, other] = await Promise.all([1, 2].map(() => collect(seal(pieces("same"), CONTEXT).bytes)));
     expect(one?.subarray(4, 36)).not.toEqual(other?.subarray(4, 36));
