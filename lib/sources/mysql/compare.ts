@@ -5,7 +5,7 @@ import { type MysqlConnection, openConnection } from "./connection.ts";
 import { formatFingerprint, readTotals } from "./fingerprint.ts";
 import { keyOf } from "./mapping.ts";
 import { quoteTable } from "./quoting.ts";
-import { planParts } from "./ranges.ts";
+import { partSizes, planParts } from "./ranges.ts";
 import { readModel } from "./read-model.ts";
 import { ROW_SESSION } from "./row-stream.ts";
 import { readSchema } from "./schema.ts";
@@ -14,9 +14,6 @@ import { type RestoreSelection, selectItems, type TableItem, targetSchemas } fro
 import { readTargetObjects } from "./target-objects.ts";
 import { runTasks, type Task } from "./task-queue.ts";
 import { type MysqlTarget, parseMysqlUrl } from "./url.ts";
-
-/** Of rows read at once by one connection. */
-const PART_BYTES = 256 * 1024 * 1024;
 
 /**
  * Compares what stands on the target with the backup: definitions one by one, and the rows of every table by count and
@@ -48,7 +45,8 @@ async function compareRows(
   const totals = new Map(tables.map((table) => [table, { rows: 0, sum: 0n }]));
   const byModel = new Map<TableModel, TableItem>();
   for (const table of tables) byModel.set({ ...table.model, schema: table.to.schema, name: table.to.name }, table);
-  const parts = await planParts(control, [...byModel.keys()], PART_BYTES);
+  const models = [...byModel.keys()];
+  const parts = await planParts(control, models, partSizes(models, request.connections));
   const totalBytes = tables.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
   let doneBytes = 0;
   const tasks = parts.map((part): Task<MysqlConnection> => async (connection) => {

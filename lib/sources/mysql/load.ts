@@ -16,6 +16,8 @@ import type { TableItem } from "./selection.ts";
 const PIECE_BYTES = 64 * 1024 * 1024;
 /** Of text waiting between the vault and the socket. */
 const BUFFERED_BYTES = 4 * 1024 * 1024;
+/** Of text in one packet; a server refuses packets above its max_allowed_packet, of which few have less than 1 MiB. */
+const PACKET_BYTES = 256 * 1024;
 
 export interface LoadContext {
   reader: BackupReader;
@@ -85,7 +87,7 @@ async function loadData(
 ): Promise<number> {
   // With LOCAL the server makes a warning of a duplicate key and drops the row; the count shows it.
   const sql = `LOAD DATA LOCAL INFILE 'rows' INTO TABLE ${quoteTable(table.to.schema, table.to.name)} CHARACTER SET binary ${loadClause(table.model)}`;
-  const data = Readable.from(buffers, { objectMode: false, highWaterMark: BUFFERED_BYTES });
+  const data = Readable.from(inPackets(buffers), { objectMode: false, highWaterMark: BUFFERED_BYTES });
   try {
     return (await connection.loadLocal(sql, data)).affectedRows;
   } finally {
@@ -103,6 +105,12 @@ function assertAllRows(table: TableItem, blob: BlobRecord, rows: number): void {
       hint: "Something else wrote to the table during the restore; restore into a schema that nothing else uses.",
     },
   );
+}
+
+async function* inPackets(buffers: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const buffer of buffers) {
+    for (let at = 0; at < buffer.length; at += PACKET_BYTES) yield buffer.subarray(at, at + PACKET_BYTES);
+  }
 }
 
 async function* counted(buffers: AsyncIterable<Buffer>, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {

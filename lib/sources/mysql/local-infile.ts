@@ -3,7 +3,7 @@ import type { MysqlConnection } from "./connection.ts";
 import type { LoadContext } from "./load.ts";
 import { type RestoreRecord, stepOf } from "./restore-record.ts";
 import { setWhereAllowed } from "./restore-session.ts";
-import { readTargetServer } from "./target.ts";
+import { readTargetServer } from "./target-server.ts";
 
 const VARIABLE = "local_infile";
 

@@ -1,6 +1,6 @@
 import type { Finding } from "../engine.ts";
 import type { MysqlConnection } from "./connection.ts";
-import { type Privileges, readPrivileges } from "./privileges.ts";
+import type { Privileges } from "./privileges.ts";
 import { quoteList, quoteName } from "./quoting.ts";
 import { RECORD_PREFIX } from "./restore-record.ts";
 import { refusalOf } from "./restore-session.ts";
@@ -12,8 +12,11 @@ const ON_RECORD = ["SELECT", "INSERT", "UPDATE", "CREATE", "DROP"];
 const RECORD_PATTERN = `${RECORD_PREFIX.replaceAll("_", String.raw`\_`)}%`;
 
 /** The privileges that a selection needs on the target, with the GRANT that gives what is missing. */
-export async function privilegeFindings(connection: MysqlConnection, selection: RestoreSelection): Promise<Finding[]> {
-  const privileges = await readPrivileges(connection);
+export async function privilegeFindings(
+  connection: MysqlConnection,
+  privileges: Privileges,
+  selection: RestoreSelection,
+): Promise<Finding[]> {
   const { tables, views, routines, triggers, events } = selection;
   const onSchemas = [
     ...ALWAYS,

@@ -1,62 +1,20 @@
 import { AppError } from "../../core/errors.ts";
 import type { Finding } from "../engine.ts";
 import type { MysqlConnection } from "./connection.ts";
+import { type Privileges, readPrivileges } from "./privileges.ts";
 import { quoteList, quoteName } from "./quoting.ts";
 import type { RestoreSelection } from "./selection.ts";
 import { privilegeFindings } from "./target-privileges.ts";
+import { readTargetServer, type TargetServer } from "./target-server.ts";
 import { isKeyword, tokenize } from "./tokens.ts";
 
-/** What of a target server matters to a restore. */
-interface TargetServer {
-  version: string;
-  uuid: string;
-  lowerCaseTableNames: number;
-  localInfile: boolean;
-  readOnly: boolean;
-  requiresPrimaryKey: boolean;
-  logsFunctions: boolean;
-  trustsFunctions: boolean;
-  gtidMode: string;
-  maxPacketBytes: number;
-}
-
-type Variable =
-  | "version"
-  | "uuid"
-  | "lower"
-  | "localInfile"
-  | "readOnly"
-  | "needsKey"
-  | "log"
-  | "trust"
-  | "gtid"
-  | "packet";
-
-/** Reads the target's settings as `connection`, a restore's session, sees them. */
-export async function readTargetServer(connection: MysqlConnection): Promise<TargetServer> {
-  const [row] = await connection.query<Variable>(
-    `SELECT VERSION() AS version, @@server_uuid AS uuid, @@lower_case_table_names AS lower,
-      @@global.local_infile AS localInfile, @@global.read_only AS readOnly, @@session.sql_require_primary_key AS needsKey,
-      @@session.sql_log_bin AND @@global.log_bin AS log, @@global.log_bin_trust_function_creators AS trust,
-      @@global.gtid_mode AS gtid, @@global.max_allowed_packet AS packet`,
-  );
-  return {
-    version: row?.version ?? "",
-    uuid: row?.uuid ?? "",
-    lowerCaseTableNames: Number(row?.lower),
-    localInfile: row?.localInfile === "1",
-    readOnly: row?.readOnly === "1",
-    requiresPrimaryKey: row?.needsKey === "1",
-    logsFunctions: row?.log === "1",
-    trustsFunctions: row?.trust === "1",
-    gtidMode: row?.gtid ?? "",
-    maxPacketBytes: Number(row?.packet),
-  };
-}
+/** The server's own default, and the least that a row of many columns is sure to fit in. */
+const DEFAULT_PACKET_BYTES = 67_108_864;
 
 /** Every requirement of a selection on its target: found, required, what to change. Changes nothing. */
 export async function preflightTarget(connection: MysqlConnection, selection: RestoreSelection): Promise<Finding[]> {
   const server = await readTargetServer(connection);
+  const privileges = await readPrivileges(connection);
   return [
     versionFinding(server, selection),
     equalFinding("lower_case_table_names", server.lowerCaseTableNames, selection.model.server.lowerCaseTableNames),
@@ -77,10 +35,18 @@ export async function preflightTarget(connection: MysqlConnection, selection: Re
       level: "advised",
       change: "SET GLOBAL local_infile = ON",
     },
+    {
+      setting: "max_allowed_packet",
+      found: `${server.maxPacketBytes} bytes`,
+      required: `${DEFAULT_PACKET_BYTES} bytes or more, and no less than the source's for large JSON documents`,
+      ok: server.maxPacketBytes >= DEFAULT_PACKET_BYTES,
+      level: "advised",
+      change: "SET GLOBAL max_allowed_packet = 1073741824",
+    },
     ...primaryKeyFindings(server, selection),
-    ...functionFindings(server, selection),
+    ...functionFindings(server, privileges, selection),
     await engineFinding(connection, selection),
-    ...(await privilegeFindings(connection, selection)),
+    ...(await privilegeFindings(connection, privileges, selection)),
     spaceFinding(selection),
   ];
 }
@@ -169,15 +135,23 @@ function primaryKeyFindings(server: TargetServer, { tables }: RestoreSelection):
   ];
 }
 
-/** With a binlog, the server takes only functions that say they are safe to log, unless it trusts their creators. */
-function functionFindings(server: TargetServer, { routines }: RestoreSelection): Finding[] {
-  const unsafe = routines.filter(({ kind, createSql }) => kind === "FUNCTION" && !saysItIsSafe(createSql)).length;
-  if (unsafe === 0 || !server.logsFunctions) return [];
+/**
+ * With a binlog, unless it trusts their creators, the server takes only functions that say they are safe to log, and functions
+ * and triggers from nobody without SUPER.
+ */
+function functionFindings(server: TargetServer, privileges: Privileges, selection: RestoreSelection): Finding[] {
+  const functions = selection.routines.filter(({ kind }) => kind === "FUNCTION");
+  const unsafe = functions.filter(({ createSql }) => !saysItIsSafe(createSql)).length;
+  const isAllowed = privileges.everywhere("SUPER") || functions.length + selection.triggers.length === 0;
+  if (!server.logsFunctions || (unsafe === 0 && isAllowed)) return [];
+  const reason = isAllowed
+    ? `${unsafe} functions that are not DETERMINISTIC, NO SQL or READS SQL DATA`
+    : "functions and triggers, without SUPER";
   return [
     {
       setting: "log_bin_trust_function_creators",
       found: onOff(server.trustsFunctions),
-      required: `ON, for ${unsafe} functions that are not DETERMINISTIC, NO SQL or READS SQL DATA`,
+      required: `ON, for ${reason}`,
       ok: server.trustsFunctions,
       level: "required",
       change: "SET GLOBAL log_bin_trust_function_creators = ON",

@@ -44,7 +44,7 @@ let backup: MemoryBackup;
 beforeAll(async () => {
   [source, target] = await Promise.all([
     startTestMysql({ event_scheduler: "OFF" }),
-    startTestMysql({ event_scheduler: "OFF" }),
+    startTestMysql({ event_scheduler: "OFF", log_bin_trust_function_creators: "ON" }),
   ]);
   before = await connectTo(source);
   after = await connectTo(target);
@@ -257,11 +257,15 @@ describe("on an empty server", () => {
       "SET_ANY_DEFINER, SYSTEM_USER ON *.*",
       "SELECT ON mysql.*",
     ]);
-    await after.query("SET GLOBAL log_bin_trust_function_creators = ON");
     const request = restoreRequest(url);
+    await after.query("SET GLOBAL log_bin_trust_function_creators = OFF");
+    await expect(restoreMysql(request, backup)).rejects.toMatchObject({
+      code: "TARGET_UNSUITABLE",
+      message: expect.stringContaining("log_bin_trust_function_creators is OFF"),
+    });
+    await after.query("SET GLOBAL log_bin_trust_function_creators = ON");
     await restoreMysql(request, backup);
     await finishRestore(request, backup);
-    await after.query("SET GLOBAL log_bin_trust_function_creators = OFF");
     expect(await objectsOf(after, "shop")).toEqual(await objectsOf(before, "shop"));
   });
 });
