@@ -1,6 +1,6 @@
 import type { Finding, TargetContext } from "../engine.ts";
 import { openRestoreSession } from "./restore-session.ts";
-import { readTargetServer } from "./target.ts";
+import { readTargetServer, settingFindings, versionNumbers } from "./target-server.ts";
 import { parseMysqlUrl } from "./url.ts";
 
 /**
@@ -9,34 +9,18 @@ import { parseMysqlUrl } from "./url.ts";
  */
 export async function preflightMysqlTarget(context: TargetContext): Promise<Finding[]> {
   await using connection = await openRestoreSession(parseMysqlUrl(context.url), context);
-  const { version, localInfile, readOnly } = await readTargetServer(connection);
-  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const server = await readTargetServer(connection);
+  const [major, minor] = versionNumbers(server.version);
   return [
     {
       setting: "version",
-      found: version,
+      found: server.version,
       required: "8.4 or later",
       ok: major > 8 || (major === 8 && minor >= 4),
       level: "required",
       code: "TARGET_UNSUITABLE",
     },
-    {
-      setting: "read_only",
-      found: readOnly ? "ON" : "OFF",
-      required: "OFF",
-      ok: !readOnly,
-      level: "required",
-      change: "SET GLOBAL super_read_only = OFF, GLOBAL read_only = OFF",
-      code: "TARGET_UNSUITABLE",
-    },
-    {
-      setting: "local_infile",
-      found: localInfile ? "ON" : "OFF",
-      required: "ON; else rows come by INSERT, slower",
-      ok: localInfile,
-      level: "advised",
-      change: "SET GLOBAL local_infile = ON",
-    },
+    ...settingFindings(server),
     {
       setting: "free space",
       found: "not to be known over a connection",

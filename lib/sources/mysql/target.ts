@@ -5,11 +5,8 @@ import { type Privileges, readPrivileges } from "./privileges.ts";
 import { quoteList, quoteName } from "./quoting.ts";
 import type { RestoreSelection } from "./selection.ts";
 import { privilegeFindings } from "./target-privileges.ts";
-import { readTargetServer, type TargetServer } from "./target-server.ts";
+import { onOff, readTargetServer, settingFindings, type TargetServer, versionNumbers } from "./target-server.ts";
 import { isKeyword, tokenize } from "./tokens.ts";
-
-/** The server's own default, and the least that a row of many columns is sure to fit in. */
-const DEFAULT_PACKET_BYTES = 67_108_864;
 
 /** Every requirement of a selection on its target: found, required, what to change. Changes nothing. */
 export async function preflightTarget(connection: MysqlConnection, selection: RestoreSelection): Promise<Finding[]> {
@@ -18,31 +15,7 @@ export async function preflightTarget(connection: MysqlConnection, selection: Re
   return [
     versionFinding(server, selection),
     equalFinding("lower_case_table_names", server.lowerCaseTableNames, selection.model.server.lowerCaseTableNames),
-    {
-      setting: "read_only",
-      found: onOff(server.readOnly),
-      required: "OFF",
-      ok: !server.readOnly,
-      level: "required",
-      change: "SET GLOBAL super_read_only = OFF, GLOBAL read_only = OFF",
-      code: "TARGET_UNSUITABLE",
-    },
-    {
-      setting: "local_infile",
-      found: onOff(server.localInfile),
-      required: "ON, or the right to switch it on for the time of the restore; else rows come by INSERT, slower",
-      ok: server.localInfile,
-      level: "advised",
-      change: "SET GLOBAL local_infile = ON",
-    },
-    {
-      setting: "max_allowed_packet",
-      found: `${server.maxPacketBytes} bytes`,
-      required: `${DEFAULT_PACKET_BYTES} bytes or more, and no less than the source's for large JSON documents`,
-      ok: server.maxPacketBytes >= DEFAULT_PACKET_BYTES,
-      level: "advised",
-      change: "SET GLOBAL max_allowed_packet = 1073741824",
-    },
+    ...settingFindings(server),
     ...primaryKeyFindings(server, selection),
     ...functionFindings(server, privileges, selection),
     await engineFinding(connection, selection),
@@ -91,16 +64,11 @@ function versionFinding({ version }: TargetServer, { model }: RestoreSelection):
   return {
     setting: "version",
     found: version,
-    required: `${majorMinor(wanted).join(".")} or later`,
-    ok: compareVersions(majorMinor(version), majorMinor(wanted)) >= 0,
+    required: `${versionNumbers(wanted).join(".")} or later`,
+    ok: compareVersions(versionNumbers(version), versionNumbers(wanted)) >= 0,
     level: "required",
     code: "TARGET_UNSUITABLE",
   };
-}
-
-function majorMinor(version: string): [number, number] {
-  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
-  return [major, minor];
 }
 
 function compareVersions(a: [number, number], b: [number, number]): number {
@@ -195,8 +163,4 @@ function spaceFinding({ tables }: RestoreSelection): Finding {
     ok: "unknown",
     level: "advised",
   };
-}
-
-function onOff(value: boolean): string {
-  return value ? "ON" : "OFF";
 }
