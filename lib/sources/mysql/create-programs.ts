@@ -1,6 +1,6 @@
 import type { MysqlConnection } from "./connection.ts";
 import { listEvents, listPrograms, leftBehind, type NotCarriedOver, type Program } from "./programs.ts";
-import { quoteName, quoteString, quoteTable } from "./quoting.ts";
+import { quoteAccount, quoteName, quoteString, quoteTable } from "./quoting.ts";
 import { errorNumber, refusalOf, resetSession, toRestoreError } from "./restore-session.ts";
 import { type RestoreSelection, targetSchemas } from "./selection.ts";
 import { readTargetObjects } from "./target-objects.ts";
@@ -121,12 +121,6 @@ async function withCollation(connection: MysqlConnection, program: Program, run:
   } finally {
     await setCollation(current);
   }
-}
-
-/** `user@host` as a definer clause; a user's name can hold "@", a host's can't. */
-function quoteAccount(account: string): string {
-  const at = account.lastIndexOf("@");
-  return `${quoteString(account.slice(0, at))}@${quoteString(account.slice(at + 1))}`;
 }
 
 function isAscii(text: string): boolean {

@@ -26,3 +26,9 @@ export function quoteString(text: string): string {
 export function quoteList(texts: readonly string[]): string {
   return texts.length === 0 ? "NULL" : texts.map(quoteString).join(", ");
 }
+
+/** Quotes `user@host` as the server prints an account; a user's name can hold "@", a host's can't. */
+export function quoteAccount(account: string): string {
+  const at = account.lastIndexOf("@");
+  return `${quoteString(account.slice(0, at))}@${quoteString(account.slice(at + 1))}`;
+}

@@ -1,7 +1,7 @@
 import type { Finding } from "../engine.ts";
 import type { MysqlConnection } from "./connection.ts";
 import type { Privileges } from "./privileges.ts";
-import { quoteList, quoteName } from "./quoting.ts";
+import { quoteAccount, quoteList, quoteName } from "./quoting.ts";
 import { RECORD_PREFIX } from "./restore-record.ts";
 import { refusalOf } from "./restore-session.ts";
 import { type RestoreSelection, targetSchemas } from "./selection.ts";
@@ -26,7 +26,9 @@ export async function privilegeFindings(
     ...(triggers.length > 0 ? ["TRIGGER"] : []),
     ...(events.length > 0 ? ["EVENT"] : []),
   ];
-  const definers = await definerNeeds(connection, selection, privileges);
+  const [me] = await connection.query<"account">("SELECT CURRENT_USER() AS account");
+  const account = me?.account ?? "";
+  const definers = await definerNeeds(connection, account, selection, privileges);
   const everywhere = [...definers.privileges, ...(selection.users.length > 0 ? ["CREATE USER"] : [])];
   const missing = [
     ...targetSchemas(selection).flatMap((schema) =>
@@ -52,7 +54,8 @@ export async function privilegeFindings(
     level: "required",
     code: "SOURCE_GRANT_MISSING",
   };
-  if (missing.length > 0) finding.change = missing.map((grant) => `GRANT ${grant} TO CURRENT_USER()`).join("; ");
+  if (missing.length > 0)
+    finding.change = missing.map((grant) => `GRANT ${grant} TO ${quoteAccount(account)}`).join("; ");
   return [finding, ...definers.findings];
 }
 
@@ -63,13 +66,13 @@ function grantOf(lacking: string[], place: string): string[] {
 /** What it takes to make programs in the name of others: of accounts that are there, are not, or may do everything. */
 async function definerNeeds(
   connection: MysqlConnection,
+  account: string,
   selection: RestoreSelection,
   privileges: Privileges,
 ): Promise<{ privileges: string[]; findings: Finding[] }> {
-  const [me] = await connection.query<"account">("SELECT CURRENT_USER() AS account");
   const { views, routines, triggers, events, users } = selection;
   const all = new Set([...views, ...routines, ...triggers, ...events].map(({ definer }) => definer));
-  const others = [...all].filter((definer) => definer !== me?.account);
+  const others = [...all].filter((definer) => definer !== account);
   // SUPER, on its way out, includes all of this.
   if (others.length === 0 || privileges.everywhere("SUPER")) return { privileges: [], findings: [] };
   const restored = new Set(users.map(({ user, host }) => `${user}@${host}`));
@@ -106,6 +109,7 @@ function unknownDefiners(definers: string[]): Finding {
     required: `accounts on the target that are no system accounts: ${definers.join(", ")}`,
     ok: "unknown",
     level: "advised",
-    change: "GRANT SELECT ON mysql.* TO CURRENT_USER(), ALLOW_NONEXISTENT_DEFINER and SYSTEM_USER ON *.* where needed",
+    change:
+      "Grant SELECT ON mysql.*, and ALLOW_NONEXISTENT_DEFINER and SYSTEM_USER ON *.* where these definers need it",
   };
 }
