@@ -5,14 +5,9 @@ import { SCHEMA_BLOB } from "./blob-names.ts";
 import { type BackupSession, openBackupSession } from "./backup-session.ts";
 import { PartReader, type StoredPart } from "./backup-rows.ts";
 import { formatFingerprint } from "./fingerprint.ts";
-import { planParts } from "./ranges.ts";
+import { partSizes, planParts } from "./ranges.ts";
 import type { SchemaModel } from "./schema-model.ts";
 import { parseMysqlUrl } from "./url.ts";
-
-/** Parts small enough that the last ones keep all connections busy, large enough that a blob is worth its overhead. */
-const MIN_PART_BYTES = 32 * 1024 * 1024;
-const MAX_PART_BYTES = 1024 * 1024 * 1024;
-const PARTS_PER_CONNECTION = 16;
 
 /**
  * A full backup: definitions and rows of everything that the policy selects, at one position of the binlog, streamed
@@ -50,9 +45,7 @@ async function readServer(context: SourceContext, writer: BackupWriter): Promise
 async function readParts(context: SourceContext, session: BackupSession, writer: BackupWriter): Promise<StoredPart[]> {
   const { tables } = session.model;
   const totalBytes = tables.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
-  const share = totalBytes / (session.readers.length * PARTS_PER_CONNECTION);
-  const targetBytes = Math.min(MAX_PART_BYTES, Math.max(MIN_PART_BYTES, share));
-  const plan = await planParts(session.control, tables, targetBytes);
+  const plan = await planParts(session.control, tables, partSizes(tables, session.readers.length));
   const queue = plan.entries();
   const reader = new PartReader(context, session, writer, totalBytes);
   const stored: StoredPart[] = [];

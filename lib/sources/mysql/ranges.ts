@@ -3,6 +3,9 @@ import { type KeySpace, keySpaceOf } from "./key-space.ts";
 import { quoteName, quoteTable } from "./quoting.ts";
 import type { ColumnModel, TableModel } from "./schema-model.ts";
 
+const MIN_PART_BYTES = 32 * 1024 * 1024;
+const MAX_PART_BYTES = 1024 * 1024 * 1024;
+
 /** A piece of a table's rows, read by one SELECT and stored as one blob. */
 export interface Part {
   table: TableModel;
@@ -13,17 +16,33 @@ export interface Part {
   estimatedBytes: number;
 }
 
+/** How tables are cut. */
+export interface PartSizes {
+  /** A table up to this size stays whole: reading a range costs the server a few percent more than reading everything. */
+  wholeBytes: number;
+  /** What the parts of a larger one have, about. */
+  partBytes: number;
+}
+
+/** Sizes with which `connections` readers are busy to the end: whole tables first, and parts to fill the gaps. */
+export function partSizes(tables: readonly TableModel[], connections: number): PartSizes {
+  const totalBytes = tables.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+  const partBytes = Math.min(MAX_PART_BYTES, Math.max(MIN_PART_BYTES, totalBytes / (16 * connections)));
+  return { partBytes, wholeBytes: Math.min(MAX_PART_BYTES, Math.max(partBytes, totalBytes / (2 * connections))) };
+}
+
 /**
- * Cuts tables into parts of about `targetBytes`, in ranges of their primary keys, longest part first. A table without a
- * primary key, or with one of a type that ranges are not made of, stays whole.
+ * Cuts tables into parts, in ranges of their primary keys, longest part first. A table without a primary key, or with
+ * one of a type that ranges are not made of, stays whole.
  */
 export async function planParts(
   connection: MysqlConnection,
   tables: readonly TableModel[],
-  targetBytes: number,
+  { wholeBytes, partBytes }: PartSizes,
 ): Promise<Part[]> {
   const parts: Part[] = [];
   for (const table of tables) {
+    const targetBytes = table.dataBytes <= wholeBytes ? Infinity : partBytes;
     const ranges = await new Splitter(connection, table, targetBytes).split();
     for (const [index, { lower, upper, bytes }] of ranges.entries()) {
       const condition = rangeCondition(table.primaryKey, lower, upper);

@@ -84,7 +84,7 @@ describe("the parts of a table", () => {
   it.each(Object.keys(KEYS))("hold every row of %s exactly once", async (name) => {
     const model = await readSchema(connection, { databases: [database.name], excludeTables: [], users: false });
     const tables = model.tables.filter((table) => table.name === name);
-    const parts = await planParts(connection, tables, 100_000);
+    const parts = await planParts(connection, tables, { wholeBytes: 100_000, partBytes: 100_000 });
     const table = quoteTable(database.name, name);
     const once = parts.map(({ condition }) => `(${condition || "TRUE"})`).join(" + ");
     const [row] = await connection.query<"total" | "once">(
@@ -98,7 +98,9 @@ describe("the parts of a table", () => {
 
   it("come longest first", async () => {
     const model = await readSchema(connection, { databases: [database.name], excludeTables: [], users: false });
-    const sizes = (await planParts(connection, model.tables, 300_000)).map(({ estimatedBytes }) => estimatedBytes);
+    const sizes = (await planParts(connection, model.tables, { wholeBytes: 500_000, partBytes: 300_000 })).map(
+      ({ estimatedBytes }) => estimatedBytes,
+    );
     expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
   });
 
@@ -106,7 +108,7 @@ describe("the parts of a table", () => {
     await using other = await connectTo(server, database.name);
     const model = await readSchema(connection, { databases: [database.name], excludeTables: [], users: false });
     const tables = model.tables.filter((table) => table.name === "int_dense");
-    const parts = await planParts(connection, tables, 100_000);
+    const parts = await planParts(connection, tables, { wholeBytes: 100_000, partBytes: 100_000 });
     await other.query("INSERT INTO int_dense VALUES (-5, ''), (1000000, '')");
     const counts = await Promise.all(
       parts.map(async ({ condition }) => {
