@@ -25,6 +25,7 @@ interface RestoreFlags extends CommonOptions {
   users?: true;
   intoNonEmpty?: true;
   connections: string;
+  scratch?: true;
   dryRun?: true;
 }
 
@@ -45,6 +46,7 @@ export const addRestore: AddCommand = (program, state) => {
     .option("--users", "also restore accounts and grants")
     .option("--into-non-empty", "allow a target that holds other schemas; never overwrites an object")
     .option("--connections <number>", "connections that load rows at the same time", "2")
+    .option("--scratch", "nothing else uses the target server: load without its binary log")
     .option("--dry-run", "show what would be read, from where, and how long it should take; change nothing")
     .action(async (source: string, flags: RestoreFlags) => {
       const request = toRequest(source, flags);
@@ -82,6 +84,7 @@ function toRequest(source: string, flags: RestoreFlags): RestoreOptions {
     intoNonEmpty: flags.intoNonEmpty ?? false,
     users: flags.users ?? false,
     connections: parseConnections(flags.connections),
+    scratch: flags.scratch ?? false,
     logger: commandLogger(),
     signal: interruptSignal(),
   };

@@ -98,7 +98,7 @@ export const ERROR_CODES = {
     "local",
     "the embedded host can't load the compiled app, or one of its functions is declared wrongly",
   ),
-  HOST_UNAVAILABLE: entry("local", "the embedded host can't listen on its port"),
+  HOST_UNAVAILABLE: entry("local", "the embedded host can't listen on its port or reach its storage"),
   FUNCTION_TIMEOUT: entry(
     "local",
     "a function ran longer than functionTimeout in host.json; the host ends, as Azure's does",

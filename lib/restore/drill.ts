@@ -7,6 +7,8 @@ import { openFound, restorableBackups } from "./candidates.ts";
 import { chooseBackup } from "./choose.ts";
 import { restoreWith, type RestoreOutcome } from "./restore-source.ts";
 
+const TEAR_DOWN_MS = 10 * 60_000;
+
 /**
  * A restore test: the newest backup onto the policy's scratch server, compared, measured against the RTO, torn down again.
  * Fails, with every check in the receipt, when anything differs or the RTO is missed. Throws what stops the restore.
@@ -20,22 +22,15 @@ export function runDrill(kind: RestoreTestPolicy["kind"]): Work {
     });
     const reader = await openFound(context, chosen, signal);
     const engine = engineOf(source.kind);
-    const connections = source.connections;
-    const request = {
-      targetUrl,
-      rename: new Map<string, string>(),
-      intoNonEmpty: false,
-      users: false,
-      connections,
-      logger,
-      progress,
-      signal,
-    };
+    const { connections } = source;
+    const rename = new Map<string, string>();
+    const common = { targetUrl, rename, intoNonEmpty: false, users: false, connections, scratch: true };
+    const request = { ...common, logger, progress, signal };
     try {
-      const outcome = await restoreWith(engine, request, reader, chosen);
-      return judge(source, outcome);
+      return judge(source, await restoreWith(engine, request, reader, chosen));
     } finally {
-      await engine.removeRestored({ ...request, signal: new AbortController().signal }, reader);
+      // Also when the drill itself was stopped: the scratch server is left as it was found.
+      await engine.removeRestored({ ...request, signal: AbortSignal.timeout(TEAR_DOWN_MS) }, reader);
     }
   };
 }

@@ -47,10 +47,12 @@ export async function planRestore(context: Context, options: RestoreOptions): Pr
  */
 export async function restoreSource(context: Context, options: RestoreOptions): Promise<RestoreOutcome> {
   const { chosen, engine, reader, request } = await prepare(context, options);
-  return restoreWith(engine, request, reader, chosen);
+  const outcome = await restoreWith(engine, request, reader, chosen);
+  await engine.finishRestore(request, reader);
+  return outcome;
 }
 
-/** Restores and compares a backup that is already opened. */
+/** Restores and compares a backup that is already opened; finishing or removing it is left to the caller. */
 export async function restoreWith(
   engine: SourceEngine,
   request: RestoreRequest,

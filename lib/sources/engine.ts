@@ -54,6 +54,8 @@ export interface RestoreRequest extends EngineContext {
   users: boolean;
   /** Connections that load rows at the same time. */
   connections: number;
+  /** Nothing else uses the target server, nor replicates from it: its binlog needs none of the restore. */
+  scratch: boolean;
 }
 
 export interface RestorePlan {
@@ -87,6 +89,8 @@ export interface SourceEngine {
   restore(request: RestoreRequest, reader: BackupReader): Promise<RestoreReport>;
   /** Row counts, fingerprints and objects of what stands on the target, against the backup. */
   compare(request: RestoreRequest, reader: BackupReader): Promise<Check[]>;
-  /** Removes what a restore of this backup made on the target, and nothing else. */
+  /** Ends a restore after its comparison: what was kept disabled is enabled, and the record of its steps is removed. */
+  finishRestore(request: RestoreRequest, reader: BackupReader): Promise<void>;
+  /** Removes what an unfinished restore of this backup made on the target, by its record there, and nothing else. */
   removeRestored(request: RestoreRequest, reader: BackupReader): Promise<void>;
 }

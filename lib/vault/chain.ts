@@ -10,7 +10,7 @@ import type { SignedRecord } from "./record.ts";
 /** What the chain of one vault says. */
 export interface ChainReport {
   /**
-   * `whole`: the oldest record is the first that was ever written. `cut`: something older was there, and was removed (by
+   * `whole`: the first record that was ever written is there. `cut`: something older was there, and was removed (by
    * retention, or by somebody). `empty`: there is no valid record.
    */
   start: "whole" | "cut" | "empty";
@@ -29,13 +29,14 @@ export function checkChain(
   const present = new Set(records.map(({ sha256 }) => sha256));
   const valid = records.filter((record) => record.state === "valid");
   const links = valid.map(({ id, name, content }) => ({ id, name, previous: previousIn(content.vaults, vaultName) }));
-  const [first, ...later] = links;
-  if (!first) return { start: "empty", broken: [] };
+  if (links.length === 0) return { start: "empty", broken: [] };
   const isBroken = (previous: readonly string[]) => previous.length > 0 && !previous.some((hash) => present.has(hash));
+  const isWhole = links.some(({ previous }) => previous.length === 0);
   return {
-    start: first.previous.length === 0 ? "whole" : "cut",
-    broken: later
-      .filter(({ previous }) => isBroken(previous))
+    start: isWhole ? "whole" : "cut",
+    // Where the beginning was cut off, the oldest record that is left names what is gone.
+    broken: links
+      .filter(({ previous }, index) => isBroken(previous) && (isWhole || index > 0))
       .map(({ id, name, previous }) => ({ id, name, previous: previous.join(" or ") })),
   };
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { AppError } from "../../lib/core/errors.ts";
+import { AppError, type ErrorReport } from "../../lib/core/errors.ts";
 import type { LogLevel, LogSink } from "../../lib/core/log.ts";
 import type { HostOptions, RunningHost } from "./host.ts";
 
@@ -18,7 +18,7 @@ export interface HostProcess extends AsyncDisposable, Pick<RunningHost, "port" |
   disconnect(): void;
 }
 
-/** Runs the embedded host as a child process that stops when this process ends. Throws HOST_UNAVAILABLE. */
+/** Runs the embedded host as a child process that stops when this process ends. Throws what `startHost` throws. */
 export async function startHostProcess(options: HostOptions): Promise<HostProcess> {
   const child = fork(mainFile(), commandLine(options), {
     // A group of its own: Ctrl-C in a terminal reaches the parent, which stops the host in its own order.
@@ -27,25 +27,21 @@ export async function startHostProcess(options: HostOptions): Promise<HostProces
     env: { ...process.env, ...options.env, AzureWebJobsStorage: options.connectionString },
   });
   const exited = once(child, "exit").then(([code]) => code as number | null);
-  const lastLines = forwardLines(child, options.sink);
-  const ready = await Promise.race([once(child, "message"), exited]);
-  if (!Array.isArray(ready)) {
-    throw new AppError(
-      "HOST_UNAVAILABLE",
-      `the embedded host ended with ${ready} while it started: ${lastLines.at(-1) ?? ""}`,
-      {
-        hint: "Its log lines say why.",
-      },
-    );
-  }
-  return control(child, exited, ready[0] as Pick<RunningHost, "port" | "functions">);
+  forwardLines(child, options.sink);
+  const answer = await Promise.race([once(child, "message"), exited]);
+  const message = (Array.isArray(answer) ? answer[0] : {}) as { failure?: ErrorReport } & Partial<Started>;
+  const { failure, port, functions } = message;
+  if (port !== undefined && functions) return control(child, exited, { port, functions });
+  const { code, ...rest } = failure ?? {
+    code: "HOST_UNAVAILABLE",
+    message: "the embedded host ended while it started",
+  };
+  throw new AppError(code, rest.message, { hint: rest.hint ?? "What it wrote to standard error says why." });
 }
 
-function control(
-  child: ChildProcess,
-  exited: Promise<number | null>,
-  { port, functions }: Pick<RunningHost, "port" | "functions">,
-): HostProcess {
+type Started = Pick<RunningHost, "port" | "functions">;
+
+function control(child: ChildProcess, exited: Promise<number | null>, { port, functions }: Started): HostProcess {
   const stop = async () => {
     child.kill("SIGTERM");
     return exited;
@@ -81,16 +77,9 @@ function commandLine({ appRoot, port, messageLeaseSeconds, timerLeaseSeconds }: 
   ];
 }
 
-/** Hands each line to the sink, and keeps the last ones for an error's message. */
-function forwardLines(child: ChildProcess, sink: LogSink): string[] {
-  const last: string[] = [];
-  if (!child.stdout) return last;
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    last.push(line);
-    if (last.length > 5) last.shift();
-    sink(levelOf(line), line);
-  });
-  return last;
+function forwardLines(child: ChildProcess, sink: LogSink): void {
+  if (!child.stdout) return;
+  createInterface({ input: child.stdout }).on("line", (line) => sink(levelOf(line), line));
 }
 
 function levelOf(line: string): LogLevel {

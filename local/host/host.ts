@@ -1,3 +1,4 @@
+import type { ContainerClient } from "@azure/storage-blob";
 import { AppError } from "../../lib/core/errors.ts";
 import type { Logger, LogSink } from "../../lib/core/log.ts";
 import { systemClock } from "../../lib/core/time.ts";
@@ -58,8 +59,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
 
   const timeout = Promise.withResolvers<AppError>();
   const invoker = makeInvoker(registry, settings, log, timeout.resolve);
+  const container = await openContainer(options.connectionString);
   const http = await startHttp({ functions, invoker, routePrefix: settings.routePrefix, port: options.port });
-  const listeners = await startListeners(functions, invoker, { options, settings, logger: log.logger });
+  const listeners = startListeners(functions, invoker, { options, settings, container, logger: log.logger });
   log.logger.info("host-started", {
     port: http.port,
     functions: functions.map(({ name }) => name),
@@ -110,18 +112,34 @@ function makeInvoker(
   });
 }
 
+async function openContainer(connectionString: string): Promise<ContainerClient> {
+  const container = hostContainer(connectionString);
+  try {
+    await container.createIfNotExists();
+    return container;
+  } catch (error: unknown) {
+    throw new AppError(
+      "HOST_UNAVAILABLE",
+      `the storage account at ${new URL(container.url).host} does not serve the host`,
+      {
+        hint: "See that AzureWebJobsStorage is right and that the storage, or its emulator, is running.",
+        cause: error,
+      },
+    );
+  }
+}
+
 interface ListenerDeps {
   options: HostOptions;
+  container: ContainerClient;
   settings: HostSettings;
   logger: Logger;
 }
 
-async function startListeners(functions: readonly HostedFunction[], invoker: Invoker, deps: ListenerDeps) {
-  const { options, settings, logger } = deps;
+function startListeners(functions: readonly HostedFunction[], invoker: Invoker, deps: ListenerDeps) {
+  const { options, settings, container, logger } = deps;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const container = hostContainer(options.connectionString);
-  if (functions.some(({ trigger }) => trigger.kind === "timer")) await container.createIfNotExists();
   const timerDeps = {
     container,
     hostId: process.env["AzureFunctionsWebHost__hostid"] ?? "embedded",

@@ -60,8 +60,8 @@ try {
   await main();
   process.exit(0);
 } catch (error: unknown) {
-  console.log(
-    JSON.stringify({ time: new Date().toISOString(), level: "error", event: "host-failed", ...reportError(error) }),
-  );
+  const failure = reportError(error);
+  console.log(JSON.stringify({ time: new Date().toISOString(), level: "error", event: "host-failed", ...failure }));
+  await new Promise((sent) => (process.send ? process.send({ failure }, sent) : sent(undefined)));
   process.exit(exitCodeOf(toAppError(error)));
 }

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { AppError } from "../../lib/core/errors.ts";
 import { cacheFolder } from "./cache.ts";
+import { makeFolderOnce } from "./make-folder.ts";
 
 const exec = promisify(execFile);
 
@@ -26,27 +27,17 @@ export interface DebianRequest {
   packages: readonly string[];
 }
 
-const MARKER = "packages.json";
+const VERSIONS = "packages.json";
 const FETCH_TIMEOUT_MS = 600_000;
 
 /**
  * The folder with the asked-for packages, fetched once into the cache. Needs apt and dpkg, no root rights, and changes
- * nothing outside the cache. Two processes may ask at once: the first to finish wins. Throws LOCAL_TOOL_UNAVAILABLE.
+ * nothing outside the cache. Throws LOCAL_TOOL_UNAVAILABLE.
  */
 export async function debianRoot(request: DebianRequest): Promise<DebianRoot> {
-  const servers = join(cacheFolder(), "servers");
-  const folder = join(servers, [request.suite, ...request.packages].join("+"));
-  if (!existsSync(join(folder, MARKER))) {
-    await mkdir(servers, { recursive: true });
-    const work = await mkdtemp(join(servers, ".fetch-"));
-    try {
-      const debs = await download(request, work);
-      await publish(await unpack(debs, work), folder);
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
-  }
-  const packages = JSON.parse(await readFile(join(folder, MARKER), "utf8")) as Record<string, string>;
+  const folder = join(cacheFolder(), "servers", [request.suite, ...request.packages].join("+"));
+  await makeFolderOnce(folder, async (work) => unpack(await download(request, work), work));
+  const packages = JSON.parse(await readFile(join(folder, VERSIONS), "utf8")) as Record<string, string>;
   return openRoot(folder, packages);
 }
 
@@ -169,14 +160,6 @@ async function unpack(debs: string[], work: string): Promise<string> {
     const [name = "", version = ""] = basename(deb).split("_");
     packages[name] = decodeURIComponent(version);
   }
-  await writeFile(join(root, MARKER), `${JSON.stringify(packages, undefined, 2)}\n`);
+  await writeFile(join(root, VERSIONS), `${JSON.stringify(packages, undefined, 2)}\n`);
   return root;
-}
-
-async function publish(root: string, folder: string): Promise<void> {
-  try {
-    await rename(root, folder);
-  } catch (error: unknown) {
-    if (!existsSync(join(folder, MARKER))) throw error;
-  }
 }

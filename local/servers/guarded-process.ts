@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
+import { AppError } from "../../lib/core/errors.ts";
 
 /*
  * A server must not outlive the process that started it, however that ends. So a shell stands between the two: it starts
@@ -56,7 +57,7 @@ export async function startGuarded(command: readonly string[], options: GuardedO
     shell.once("exit", (code) => resolve(code ?? -1));
     shell.once("error", () => resolve(-1));
   });
-  const pid = await readPid(shell);
+  const pid = await readPid(shell, exited);
   const stop = async () => {
     shell.stdin?.end();
     await exited;
@@ -75,9 +76,14 @@ export async function startGuarded(command: readonly string[], options: GuardedO
   };
 }
 
-async function readPid(shell: ChildProcess): Promise<number> {
+async function readPid(shell: ChildProcess, exited: Promise<number>): Promise<number> {
   const pipe = shell.stdio[4];
-  if (!pipe || !("on" in pipe)) throw new Error("the guard has no pipe for its answer");
-  const [line] = (await once(pipe, "data")) as [Buffer];
-  return Number(line.toString().trim());
+  if (!pipe) throw new AppError("INVARIANT", "the guard of a server has no pipe for its answer");
+  const answer = await Promise.race([once(pipe, "data"), exited]);
+  if (typeof answer === "number") {
+    throw new AppError("LOCAL_SERVER_FAILED", `/bin/sh ended with ${answer} instead of starting a server`, {
+      hint: "See that /bin/sh exists and that the machine can start more processes.",
+    });
+  }
+  return Number(String(answer[0]).trim());
 }

@@ -81,11 +81,11 @@ describe("the host", () => {
   });
 
   test("refuses an app whose file throws while it loads", async () => {
-    await expect(start("fixture-broken-app")).rejects.toThrow(/HOST_APP_INVALID.*thrown while loading/);
+    await expect(start("fixture-broken-app")).rejects.toThrow(coded("HOST_APP_INVALID", "thrown while loading"));
   });
 
   test("refuses a schedule that is not NCRONTAB", async () => {
-    await expect(start("fixture-app", { TICK: "every day" })).rejects.toThrow(/HOST_APP_INVALID.*every day/);
+    await expect(start("fixture-app", { TICK: "every day" })).rejects.toThrow(coded("HOST_APP_INVALID", "every day"));
   });
 
   test("refuses a port that is in use", async () => {
@@ -95,6 +95,17 @@ describe("the host", () => {
       folder,
       port,
     });
-    await expect(second).rejects.toThrow(/HOST_UNAVAILABLE/);
+    await expect(second).rejects.toThrow(coded("HOST_UNAVAILABLE", String(port)));
+  });
+
+  test("refuses to start without its storage", async () => {
+    const gone = await startTestAzurite();
+    await gone.stop();
+    const started = startFixtureHost({ connectionString: gone.connectionString, folder });
+    await expect(started).rejects.toThrow(coded("HOST_UNAVAILABLE", "storage account"));
   });
 });
+
+function coded(code: string, words: string): unknown {
+  return expect.objectContaining({ code, message: expect.stringContaining(words) });
+}

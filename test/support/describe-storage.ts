@@ -62,9 +62,9 @@ export function describeStorage(title: string, makeStore: () => Promise<TestStor
         expect(created.sha256).toBe("by the caller");
       });
 
-      it("refuses a name that exists and keeps its bytes", async () => {
+      it.each([10, 20 * MIB])("refuses a name that exists, and keeps its bytes, for %d bytes", async (size) => {
         await data.create("once", Buffer.from("first"));
-        await expect(data.create("once", Buffer.from("second"))).rejects.toMatchObject({ code: "BLOB_EXISTS" });
+        await expect(data.create("once", piecesOf(pattern(size), MIB))).rejects.toMatchObject({ code: "BLOB_EXISTS" });
         expect((await readAll(data, "once")).toString()).toBe("first");
       });
 

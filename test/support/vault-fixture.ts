@@ -78,7 +78,7 @@ export async function writeBackup(
       writer.writeBlob(`rows/00000${part + 1}`, pieces(lines.map((line) => `${line}\n`).join(""))),
     ),
   );
-  return await writer.commit(contentOf(schema, parts, rows));
+  return writer.commit(contentOf(schema, parts, rows));
 }
 
 export function contentOf(schema: BlobEntry, parts: BlobEntry[], rows: readonly string[][]): EngineContent {

@@ -37,16 +37,17 @@ interface Element {
 }
 
 /**
- * Takes SHOW CREATE TABLE apart. `deferIndexes` is false for engines that don't build indexes from rows that are there.
- * Throws SOURCE_UNSUPPORTED for text that is not of that form.
+ * Takes SHOW CREATE TABLE apart. `unnamedChecks` leaves the names of checks to the server: they are unique in a schema, and
+ * under a new name the original table can be in it too. Throws SOURCE_UNSUPPORTED for text that is not of that form.
  */
-export function splitCreateTable(createSql: string, deferIndexes: boolean): TableParts {
+export function splitCreateTable(createSql: string, unnamedChecks = false): TableParts {
   const { elements, options } = readElements(createSql);
   const isKey = ({ kind }: Element): boolean => kind === "unique" || kind === "index" || kind === "fulltext";
   const keys = elements.filter(isKey);
-  const deferred = new Set(deferIndexes ? keys.slice(countOfKeptKeys(elements, keys)) : []);
+  const deferred = new Set(keys.slice(countOfKeptKeys(elements, keys)));
+  const kept = elements.filter((element) => element.kind !== "foreignKey" && !deferred.has(element));
   return {
-    kept: elements.filter((element) => element.kind !== "foreignKey" && !deferred.has(element)).map(({ sql }) => sql),
+    kept: kept.map((element) => (unnamedChecks && element.kind === "check" ? withoutName(element) : element.sql)),
     indexes: [...deferred].map((key) => ({ name: nameOfKey(key), sql: key.sql, fulltext: key.kind === "fulltext" })),
     foreignKeys: elements.filter(({ kind }) => kind === "foreignKey").map(readForeignKey),
     options,
@@ -130,6 +131,11 @@ function firstColumn({ tokens }: Element): string | undefined {
 
 function nameOfKey({ tokens }: Element): string {
   return tokens.find(({ kind }) => kind === "quoted")?.text ?? "";
+}
+
+/** `CHECK (…)` of ``CONSTRAINT `name` CHECK (…)``. */
+function withoutName({ sql, tokens: [constraint, , check] }: Element): string {
+  return constraint === undefined || check === undefined ? sql : sql.slice(check.start - constraint.start);
 }
 
 function readForeignKey({ sql, tokens }: Element): ForeignKey {

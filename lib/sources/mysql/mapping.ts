@@ -1,5 +1,6 @@
 import { AppError } from "../../core/errors.ts";
 import type { SchemaModel } from "./schema-model.ts";
+import { SYSTEM_SCHEMAS } from "./schema.ts";
 
 export interface TableName {
   schema: string;
@@ -14,7 +15,6 @@ export interface Mapping {
   readonly renamedSchemas: ReadonlySet<string>;
 }
 
-const SYSTEM_SCHEMAS = new Set(["mysql", "sys", "information_schema", "performance_schema"]);
 const LONGEST_NAME = 64;
 
 /**

@@ -23,9 +23,17 @@ export function queryPacket(sql: string): Buffer {
   return packet;
 }
 
+/** No such database, table or column: a SELECT made from the table's definition meets them only after a change of it. */
+const GONE = new Set([1049, 1054, 1146]);
+
 /** The error that an ERR packet's payload carries. Its text can quote data, and is left out. */
 export function errorPacket(payload: Buffer, context: string): AppError {
   const number = payload.readUInt16LE(1);
+  if (GONE.has(number)) {
+    return new AppError("SOURCE_DDL_DURING_BACKUP", `${context}: server error ${number}`, {
+      hint: "Run it again when the schema changes are done.",
+    });
+  }
   const state = payload.toString("latin1", 4, 9);
   return serverError({ number, name: `SQLSTATE ${state}` }, context);
 }
@@ -48,12 +56,12 @@ export class ResultHeadReader {
   #columns: number | undefined;
   #definitions = 0;
 
-  push(bytes: Buffer): ResultHead | undefined {
+  push(bytes: Buffer, context: string): ResultHead | undefined {
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
     for (;;) {
       const packet = this.#takePacket();
       if (packet === undefined) return undefined;
-      if (packet.payload[0] === 0xff) throw errorPacket(packet.payload, "reading rows");
+      if (packet.payload[0] === 0xff) throw errorPacket(packet.payload, context);
       if (this.#columns === undefined) this.#columns = readCount(packet.payload);
       else if (this.#definitions < this.#columns) this.#definitions += 1;
       else if (packet.payload[0] === 0xfe && packet.payload.length < 9) {

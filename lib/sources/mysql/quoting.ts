@@ -21,3 +21,8 @@ const ESCAPES: Record<string, string> = {
 export function quoteString(text: string): string {
   return `'${text.replaceAll(/[\0'\\\n\r\u001a]/g, (character) => ESCAPES[character] ?? character)}'`;
 }
+
+/** `'a', 'b'` for an IN list; `NULL`, which nothing equals, for an empty one. */
+export function quoteList(texts: readonly string[]): string {
+  return texts.length === 0 ? "NULL" : texts.map(quoteString).join(", ");
+}

@@ -13,6 +13,7 @@ const REQUIRED = [
   "unique_checks = 0",
   `sql_mode = '${SQL_MODE}'`,
   "innodb_lock_wait_timeout = 3600",
+  "lock_wait_timeout = 3600",
 ].join(", ");
 
 // Restricted variables, which an account can lack the right to set and a version can lack: each is tried on its own.
@@ -69,9 +70,12 @@ export async function setWhereAllowed(connection: MysqlConnection, setting: stri
 
 /** Brings the session back to where `openRestoreSession` left it, after a program was made under settings of its own. */
 export async function resetSession(connection: MysqlConnection): Promise<void> {
-  await connection.execute(
-    `SET SESSION sql_mode = '${SQL_MODE}', time_zone = '+00:00', character_set_client = utf8mb4, collation_connection = utf8mb4_0900_ai_ci`,
-  );
+  const settings = [
+    "character_set_client = utf8mb4",
+    "collation_connection = utf8mb4_0900_ai_ci",
+    "timestamp = DEFAULT",
+  ];
+  await connection.execute(`SET SESSION sql_mode = '${SQL_MODE}', time_zone = '+00:00', ${settings.join(", ")}`);
 }
 
 /** The number that the server gave for a failed statement. */

@@ -55,7 +55,7 @@ export class RowKernel {
    * Takes socket bytes and hands finished text, a few MiB at a time, to `emit`, which owns it.
    * Throws the error that the server sent instead of more rows, or SOURCE_PROTOCOL.
    */
-  push(bytes: Buffer, emit: (text: Buffer) => void): RowsState {
+  push(bytes: Buffer, context: string, emit: (text: Buffer) => void): RowsState {
     for (let start = 0; start < bytes.length; start += INPUT_SIZE) {
       const length = bytes.copy(this.#input, 0, start, start + INPUT_SIZE);
       let status = this.#kernel.run(length);
@@ -64,11 +64,12 @@ export class RowKernel {
         status = this.#kernel.run(0);
       }
       if (status === ENDED) {
-        if (this.#kernel.unread() > 0 || start + length < bytes.length) throw malformed("bytes after the last row");
+        if (this.#kernel.unread() > 0 || start + length < bytes.length)
+          throw malformed(context, "bytes after the last row");
         return "ended";
       }
-      if (status === SERVER_ERROR) throw errorPacket(this.#message(), "reading rows");
-      if (status === MALFORMED) throw malformed("a row that is not of the text protocol");
+      if (status === SERVER_ERROR) throw errorPacket(this.#message(), context);
+      if (status === MALFORMED) throw malformed(context, "a row that is not of the text protocol");
     }
     return "more";
   }
@@ -96,8 +97,8 @@ export class RowKernel {
   }
 }
 
-function malformed(found: string): AppError {
-  return new AppError("SOURCE_PROTOCOL", `reading rows: the server sent ${found}`, {
+function malformed(context: string, found: string): AppError {
+  return new AppError("SOURCE_PROTOCOL", `${context}: the server sent ${found}`, {
     hint: "Look for a proxy between here and the server; if there is none, report this.",
   });
 }

@@ -5,6 +5,9 @@ import { toSourceError } from "./driver-errors.ts";
 import { queryPacket, type ResultHead, ResultHeadReader } from "./packets.ts";
 import { RowKernel } from "./row-kernel.ts";
 
+/** Makes the server send column values as they are stored, in whatever character set. */
+export const ROW_SESSION = "SET SESSION character_set_results = NULL";
+
 /** Pieces of text that wait for their reader before the socket is paused. */
 const QUEUE_LIMIT = 2;
 
@@ -30,14 +33,14 @@ export class RowReader {
   }
 
   /**
-   * Streams the rows of `sql`, whose result must be in the binary character set (`ROW_SESSION`), in pieces of a few
-   * MiB, and returns the totals at the end. A reader that stops early, or a failure, destroys the connection: the server
-   * would go on sending. Throws the SOURCE_… codes.
+   * Streams the rows of `sql` in pieces of a few MiB, and returns the totals at the end; `context` begins error messages.
+   * The session must be set up by `ROW_SESSION`. A reader that stops early, or a failure, destroys the connection: the
+   * server would go on sending. Throws the SOURCE_… codes.
    */
-  async *read(sql: string): AsyncGenerator<Buffer, RowTotals, undefined> {
+  async *read(sql: string, context: string): AsyncGenerator<Buffer, RowTotals, undefined> {
     const socket = this.#connection.socket();
     const others = socket.listeners("data") as ((bytes: Buffer) => void)[];
-    const result = new ResultQueue(socket, this.#kernel);
+    const result = new ResultQueue(socket, this.#kernel, context);
     for (const listener of others) socket.off("data", listener);
     let bytes = 0;
     try {
@@ -62,15 +65,17 @@ class ResultQueue {
   ended = false;
   readonly #socket: Socket;
   readonly #kernel: RowKernel;
+  readonly #context: string;
   readonly #head = new ResultHeadReader();
   readonly #texts: Buffer[] = [];
   #inRows = false;
   #failure: AppError | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, kernel: RowKernel) {
+  constructor(socket: Socket, kernel: RowKernel, context: string) {
     this.#socket = socket;
     this.#kernel = kernel;
+    this.#context = context;
   }
 
   start(sql: string): void {
@@ -108,16 +113,17 @@ class ResultQueue {
   };
 
   #take(bytes: Buffer): void {
-    if (this.ended || this.#failure !== undefined) throw new AppError("SOURCE_PROTOCOL", "bytes after the last row");
+    if (this.ended || this.#failure !== undefined)
+      throw new AppError("SOURCE_PROTOCOL", `${this.#context}: bytes after the last row`);
     let rows = bytes;
     if (!this.#inRows) {
-      const head: ResultHead | undefined = this.#head.push(bytes);
+      const head: ResultHead | undefined = this.#head.push(bytes, this.#context);
       if (head === undefined) return;
       this.#kernel.reset(head.columns, head.nextSequence);
       this.#inRows = true;
       rows = head.rest;
     }
-    if (this.#kernel.push(rows, this.#emit) === "ended") {
+    if (this.#kernel.push(rows, this.#context, this.#emit) === "ended") {
       this.ended = true;
       this.#kernel.flush(this.#emit);
       this.#notify();
@@ -133,11 +139,11 @@ class ResultQueue {
   readonly #onError = (error: Error): void => this.#fail(error);
 
   readonly #onClose = (): void => {
-    if (!this.ended) this.#fail(new AppError("SOURCE_CONNECTION_LOST", "reading rows: the connection was closed"));
+    if (!this.ended) this.#fail(new AppError("SOURCE_CONNECTION_LOST", `${this.#context}: the connection was closed`));
   };
 
   #fail(error: unknown): void {
-    this.#failure ??= toSourceError(error, "reading rows");
+    this.#failure ??= toSourceError(error, this.#context);
     this.#socket.pause();
     this.#notify();
   }

@@ -65,7 +65,7 @@ export interface ProgramContext {
 export interface RoutineModel extends ProgramContext {
   schema: string;
   name: string;
-  kind: "PROCEDURE" | "FUNCTION";
+  kind: "PROCEDURE" | "FUNCTION" | "LIBRARY";
   createSql: string;
 }
 

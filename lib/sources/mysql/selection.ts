@@ -25,7 +25,7 @@ export interface TableItem {
 }
 
 /** What of a backup is restored. */
-export interface Selection {
+export interface RestoreSelection {
   model: SchemaModel;
   mapping: Mapping;
   /** Schemas that hold anything selected; `whole` where all of it is. */
@@ -46,7 +46,7 @@ export interface SelectionRequest {
 }
 
 /** Finds what a request asks for. Throws TABLE_UNKNOWN, USAGE, and INVARIANT where model and manifest don't fit together. */
-export function selectItems(model: SchemaModel, manifest: Manifest, request: SelectionRequest): Selection {
+export function selectItems(model: SchemaModel, manifest: Manifest, request: SelectionRequest): RestoreSelection {
   const { wholeSchemas, names } = readOnly(model, request.only);
   const inWhole = ({ schema }: { schema: string }): boolean => wholeSchemas.has(schema);
   const isSelected = (item: TableName): boolean => inWhole(item) || names.has(keyOf(item.schema, item.name));
@@ -70,9 +70,11 @@ export function selectItems(model: SchemaModel, manifest: Manifest, request: Sel
   };
 }
 
-/** The target schemas of a selection, each once. */
-export function targetSchemas({ schemas, tables, mapping }: Selection): string[] {
-  return [...new Set([...schemas.map(({ name }) => mapping.schema(name)), ...tables.map(({ to }) => to.schema)])];
+/** The schemas that get anything on the target, each once. */
+export function targetSchemas({ schemas, tables, views, mapping }: RestoreSelection): string[] {
+  const whole = schemas.filter((schema) => schema.whole).map(({ name }) => mapping.schema(name));
+  const ofViews = views.map((view) => mapping.table(view.schema, view.name).schema);
+  return [...new Set([...whole, ...tables.map(({ to }) => to.schema), ...ofViews])];
 }
 
 function readOnly(model: SchemaModel, only: readonly string[] | undefined) {
@@ -101,19 +103,15 @@ function toTableItems(tables: TableModel[], manifest: Manifest, mapping: Mapping
         },
       );
     }
+    const to = mapping.table(model.schema, model.name);
     return {
       model,
-      to: mapping.table(model.schema, model.name),
-      parts: splitCreateTable(model.createSql, isTransactional(model)),
+      to,
+      parts: splitCreateTable(model.createSql, to.name !== model.name),
       blobs: rowBlobs,
       rows: total.rows,
       plainBytes: total.plainBytes,
       fingerprint: total.fingerprint,
     };
   });
-}
-
-/** Whether rows of the table can be taken back; only InnoDB's can, and only InnoDB builds indexes from rows in place. */
-export function isTransactional(table: Pick<TableModel, "engine">): boolean {
-  return table.engine.toLowerCase() === "innodb";
 }

@@ -1,9 +1,10 @@
 import { AppError } from "../../core/errors.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { keyOf } from "./mapping.ts";
+import { quoteList, quoteName, quoteTable } from "./quoting.ts";
 import { RECORD_PREFIX } from "./restore-record.ts";
 import type { RoutineModel } from "./schema-model.ts";
-import { type Selection, targetSchemas } from "./selection.ts";
+import { type RestoreSelection, targetSchemas } from "./selection.ts";
 
 /** What stands in some schemas of the target; pairs of names by `keyOf`. */
 export interface TargetObjects {
@@ -12,39 +13,43 @@ export interface TargetObjects {
   tables: ReadonlySet<string>;
   triggers: ReadonlySet<string>;
   events: ReadonlySet<string>;
-  procedures: ReadonlySet<string>;
-  functions: ReadonlySet<string>;
+  /** By `keyOfRoutine`. */
+  routines: ReadonlySet<string>;
 }
 
 /** Reads the names of everything in `schemas` that the account may see. */
 export async function readTargetObjects(connection: MysqlConnection, schemas: string[]): Promise<TargetObjects> {
-  const read = async (columns: string, from: string, schemaColumn: string): Promise<Set<string>> => {
-    if (schemas.length === 0) return new Set();
-    const sql = `SELECT ${columns} FROM information_schema.${from} ${from.includes("WHERE") ? "AND" : "WHERE"} ${schemaColumn} IN (${schemas.map(() => "?").join(", ")})`;
-    const rows = await connection.query<"a" | "b">(sql, schemas);
-    return new Set(rows.map(({ a, b }) => (b === undefined ? (a ?? "") : keyOf(a ?? "", b ?? ""))));
+  const list = quoteList(schemas);
+  const read = async (view: string, kind: string, columns: string[]): Promise<Set<string>> => {
+    const schemaColumn = `${kind}_schema`;
+    const parts = [schemaColumn, ...columns].map((column, index) => `${column} AS c${index}`).join(", ");
+    const rows = await connection.query(
+      `SELECT ${parts} FROM information_schema.${view} WHERE ${schemaColumn} IN (${list})`,
+    );
+    return new Set(rows.map((row) => Object.values(row).join("\0")));
   };
-  const routines = (kind: string): string => `routines WHERE routine_type = '${kind}'`;
+  const found = await connection.query<"name">(
+    `SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name IN (${list})`,
+  );
   return {
-    schemas: await read("schema_name AS a", "schemata", "schema_name"),
-    tables: await read("table_schema AS a, table_name AS b", "tables", "table_schema"),
-    triggers: await read("trigger_schema AS a, trigger_name AS b", "triggers", "trigger_schema"),
-    events: await read("event_schema AS a, event_name AS b", "events", "event_schema"),
-    procedures: await read("routine_schema AS a, routine_name AS b", routines("PROCEDURE"), "routine_schema"),
-    functions: await read("routine_schema AS a, routine_name AS b", routines("FUNCTION"), "routine_schema"),
+    schemas: new Set(found.map(({ name }) => name ?? "")),
+    tables: await read("tables", "table", ["table_name"]),
+    triggers: await read("triggers", "trigger", ["trigger_name"]),
+    events: await read("events", "event", ["event_name"]),
+    routines: await read("routines", "routine", ["routine_name", "routine_type"]),
   };
 }
 
-/** Whether a procedure or function of that name stands on the target. */
-export function hasRoutine(objects: TargetObjects, schema: string, { kind, name }: RoutineModel): boolean {
-  return (kind === "PROCEDURE" ? objects.procedures : objects.functions).has(keyOf(schema, name));
+/** Procedures, functions and libraries have names of their own each. */
+export function keyOfRoutine(schema: string, { kind, name }: Pick<RoutineModel, "kind" | "name">): string {
+  return `${keyOf(schema, name)}\0${kind}`;
 }
 
 /**
  * Refuses a target where the restore would meet something: always what has the name of an object to be restored, and,
  * without `intoNonEmpty`, any object in the target's schemas. Throws TARGET_NOT_EMPTY.
  */
-export function assertFree(objects: TargetObjects, selection: Selection, intoNonEmpty: boolean): void {
+export function assertFree(objects: TargetObjects, selection: RestoreSelection, intoNonEmpty: boolean): void {
   const met = meetings(objects, selection);
   if (met.length > 0) {
     throw new AppError("TARGET_NOT_EMPTY", `the target holds ${list(met)}, which would be restored`, {
@@ -55,17 +60,20 @@ export function assertFree(objects: TargetObjects, selection: Selection, intoNon
   if (occupied.length === 0) return;
   throw new AppError(
     "TARGET_NOT_EMPTY",
-    `the target's ${list(occupied.map((name) => `schema \`${name}\``))} not empty`,
+    `not empty on the target: ${list(occupied.map((name) => `schema ${quoteName(name)}`))}`,
     {
       hint: "None of its objects is among those to be restored: use --into-non-empty to restore beside them.",
     },
   );
 }
 
-function meetings(objects: TargetObjects, { mapping, tables, views, triggers, events, routines }: Selection): string[] {
+function meetings(
+  objects: TargetObjects,
+  { mapping, tables, views, triggers, events, routines }: RestoreSelection,
+): string[] {
   const met: string[] = [];
   const look = (kind: string, taken: ReadonlySet<string>, schema: string, name: string): void => {
-    if (taken.has(keyOf(schema, name))) met.push(`${kind} \`${schema}\`.\`${name}\``);
+    if (taken.has(keyOf(schema, name))) met.push(`${kind} ${quoteTable(schema, name)}`);
   };
   for (const { to } of tables) look("table", objects.tables, to.schema, to.name);
   for (const view of views) {
@@ -77,15 +85,15 @@ function meetings(objects: TargetObjects, { mapping, tables, views, triggers, ev
   }
   for (const { schema, name } of events) look("event", objects.events, mapping.schema(schema), name);
   for (const routine of routines) {
-    const taken = routine.kind === "PROCEDURE" ? objects.procedures : objects.functions;
-    look(routine.kind.toLowerCase(), taken, mapping.schema(routine.schema), routine.name);
+    const schema = mapping.schema(routine.schema);
+    if (objects.routines.has(keyOfRoutine(schema, routine)))
+      met.push(`${routine.kind.toLowerCase()} ${quoteTable(schema, routine.name)}`);
   }
   return met;
 }
 
 function holdsAnything(objects: TargetObjects, schema: string): boolean {
-  const { tables, triggers, events, procedures, functions } = objects;
-  return [tables, triggers, events, procedures, functions].some((names) =>
+  return [objects.tables, objects.triggers, objects.events, objects.routines].some((names) =>
     [...names].some((key) => key.startsWith(keyOf(schema, ""))),
   );
 }

@@ -1,4 +1,4 @@
-import { DefaultAzureCredential, type TokenCredential } from "@azure/identity";
+import type { TokenCredential } from "@azure/identity";
 import { AppError } from "../../core/errors.ts";
 
 /** How the clients of Key Vault are opened. */
@@ -28,7 +28,11 @@ const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
  * loopback, a double, may use plain HTTP and skip the check that the challenge names the vault's domain; it is never sent
  * a real token. Throws KEY_INVALID.
  */
-export function accessKeyVault(url: string, field: string, retryOptions: RetryOptions = RETRIES): KeyVaultAccess {
+export async function accessKeyVault(
+  url: string,
+  field: string,
+  retryOptions: RetryOptions = RETRIES,
+): Promise<KeyVaultAccess> {
   const { protocol, hostname } = new URL(url);
   if (LOOPBACK.has(hostname)) {
     return {
@@ -41,6 +45,8 @@ export function accessKeyVault(url: string, field: string, retryOptions: RetryOp
       hint: "Key Vault is reached by https://NAME.vault.azure.net; plain HTTP is for a double on loopback.",
     });
   }
+  // Here and in its neighbours, Azure's clients are loaded when they are needed: it takes longer than most commands run.
+  const { DefaultAzureCredential } = await import("@azure/identity");
   return { credential: new DefaultAzureCredential(), options: { retryOptions } };
 }
 

@@ -1,4 +1,4 @@
-import { SecretClient } from "@azure/keyvault-secrets";
+import type { SecretClient } from "@azure/keyvault-secrets";
 import { AppError } from "../../core/errors.ts";
 import { accessKeyVault, type RetryOptions, statusOf, toKeyServiceError } from "./key-vault-access.ts";
 
@@ -7,16 +7,22 @@ import { accessKeyVault, type RetryOptions, statusOf, toKeyServiceError } from "
  * where there is no such secret, KEY_SERVICE_UNAVAILABLE or KEY_SERVICE_REFUSED.
  */
 export function keyVaultSecrets(vaultUrl: string, retryOptions?: RetryOptions): (name: string) => Promise<string> {
-  const { credential, options } = accessKeyVault(vaultUrl, "keyVault", retryOptions);
-  const client = new SecretClient(vaultUrl, credential, options);
+  let client: SecretClient | undefined;
   return async (name) => {
     const what = `secret "${name}" of ${new URL(vaultUrl).host}`;
+    client ??= await openClient(vaultUrl, retryOptions);
     const { value } = await client.getSecret(name).catch((error: unknown) => {
       throw statusOf(error) === 404 ? missing(what, error) : toKeyServiceError(error, what);
     });
     if (value) return value;
     throw missing(what);
   };
+}
+
+async function openClient(vaultUrl: string, retryOptions?: RetryOptions): Promise<SecretClient> {
+  const { credential, options } = await accessKeyVault(vaultUrl, "keyVault", retryOptions);
+  const { SecretClient } = await import("@azure/keyvault-secrets");
+  return new SecretClient(vaultUrl, credential, options);
 }
 
 function missing(what: string, cause?: unknown): AppError {

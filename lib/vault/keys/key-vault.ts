@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
-import { CryptographyClient, type JsonWebKey, KeyClient, type KeyVaultKey } from "@azure/keyvault-keys";
+import type { CryptographyClient, JsonWebKey, KeyVaultKey } from "@azure/keyvault-keys";
 import { AppError } from "../../core/errors.ts";
 import { checkKey, type KeyUse } from "./local-keys.ts";
 import { accessKeyVault, type KeyVaultAccess, type RetryOptions, toKeyServiceError } from "./key-vault-access.ts";
@@ -24,7 +24,8 @@ export async function openKeyVaultKey(
   retryOptions?: RetryOptions,
 ): Promise<KeyVaultKeyHandle> {
   const { vaultUrl, name, version } = parseKeyUrl(keyUrl);
-  const access = accessKeyVault(keyUrl, keyUrl, retryOptions);
+  const access = await accessKeyVault(keyUrl, keyUrl, retryOptions);
+  const { KeyClient } = await import("@azure/keyvault-keys");
   const client = new KeyClient(vaultUrl, access.credential, access.options);
   const found = await client.getKey(name, version === undefined ? {} : { version }).catch((error: unknown) => {
     throw toKeyServiceError(error, keyUrl);
@@ -49,11 +50,7 @@ export function keyVaultDecryptionKey(handle: KeyVaultKeyHandle): DecryptionKey 
     unwrap: async (recipient) => {
       const url = versionOf(recipient) ?? handle.keyVaultKey;
       const wrapped = Buffer.from(recipient.wrappedKey, "base64");
-      const { result } = await clientFor(url, handle.access)
-        .unwrapKey("RSA-OAEP-256", wrapped)
-        .catch((error: unknown) => {
-          throw toKeyServiceError(error, url);
-        });
+      const { result } = await call(url, handle.access, (client) => client.unwrapKey("RSA-OAEP-256", wrapped));
       return Buffer.from(result);
     },
   };
@@ -66,18 +63,23 @@ export function keyVaultSigningKey(handle: KeyVaultKeyHandle): SigningKey {
     publicKey,
     sign: async (data) => {
       const digest = createHash("sha256").update(data).digest();
-      const { result } = await clientFor(keyVaultKey, access)
-        .sign("ES256", digest)
-        .catch((error: unknown) => {
-          throw toKeyServiceError(error, keyVaultKey);
-        });
+      const { result } = await call(keyVaultKey, access, (client) => client.sign("ES256", digest));
       return Buffer.from(result);
     },
   };
 }
 
-function clientFor(keyUrl: string, { credential, options }: KeyVaultAccess): CryptographyClient {
-  return new CryptographyClient(keyUrl, credential, options);
+async function call<Result>(
+  keyUrl: string,
+  { credential, options }: KeyVaultAccess,
+  operation: (client: CryptographyClient) => Promise<Result>,
+): Promise<Result> {
+  const { CryptographyClient } = await import("@azure/keyvault-keys");
+  try {
+    return await operation(new CryptographyClient(keyUrl, credential, options));
+  } catch (error: unknown) {
+    throw toKeyServiceError(error, keyUrl);
+  }
 }
 
 interface KeyUrl {

@@ -20,11 +20,11 @@ export async function readBlobText(blobUrl: string): Promise<string> {
   const account = await openAccount("policy", { url: url.href }, DEFAULT_TUNING);
   const blob = account.getContainerClient(containerName).getBlobClient(name);
   const request = { label: "policy", action: "read the policy", name };
-  return call(request, DEFAULT_TUNING, async () => {
-    const { contentLength = 0 } = await blob.getProperties();
+  return call(request, DEFAULT_TUNING, async (abortSignal) => {
+    const { contentLength = 0 } = await blob.getProperties({ abortSignal });
     if (contentLength > MAX_BYTES) {
       throw new AppError("POLICY_UNREADABLE", `the policy has ${contentLength} bytes, expected ${MAX_BYTES} at most`);
     }
-    return (await blob.downloadToBuffer()).toString("utf8");
+    return (await blob.downloadToBuffer(0, undefined, { abortSignal })).toString("utf8");
   });
 }

@@ -91,7 +91,7 @@ function translate(request: AzureRequest, error: unknown): AppError {
   const failure = new AzureFailure(error);
   const { code, status } = failure;
   if (request.name !== undefined && code === "BlobNotFound") return blobMissing(request.label, request.name, failure);
-  if (isIdentityError(error)) return refused(request, "no identity to log in with", failure);
+  if (isRefusedIdentity(error)) return refused(request, "no identity to log in with", failure, IDENTITY_HINT);
   if (status === undefined) return unavailable(request, code, failure);
   const problem = `${code} (${status})`;
   if (status >= 500 || TRANSIENT.has(status) || code === "Md5Mismatch") return unavailable(request, problem, failure);
@@ -100,12 +100,15 @@ function translate(request: AzureRequest, error: unknown): AppError {
 
 const TRANSIENT = new Set([408, 429]);
 
+const IDENTITY_HINT = "Assign the app its managed identity and set AZURE_CLIENT_ID, or log in with `az login`.";
+
 const HINTS: Readonly<Record<string, string>> = {
   ContainerNotFound: "Check the container's name in the policy; `resguardo check` makes it where the rights allow.",
   AuthenticationFailed: "Check the account key, the SAS and its dates, and this machine's clock.",
   AuthorizationFailure: "Check the account key, what the SAS or the identity may do, and the account's firewall.",
   AuthorizationPermissionMismatch:
     "Give the identity the role Storage Blob Data Contributor, or the vault's own role, on the container.",
+  BlockCountExceedsLimit: "A blob takes 50,000 blocks, 390 GiB; the source must be cut into more blobs.",
   BlobArchived: "Rehydrate the blob to an online tier first; that takes hours.",
   BlobImmutableDueToPolicy: "The immutability policy keeps it until its time is over; this is what it is for.",
 };
@@ -128,8 +131,9 @@ function messageOf({ label, action, name }: AzureRequest, problem: string): stri
   return `vault ${label}: can't ${action}${name === undefined ? "" : ` ${JSON.stringify(name)}`}: ${problem}`;
 }
 
-function isIdentityError(error: unknown): boolean {
-  return (
-    error instanceof Error && /^(?:CredentialUnavailable|Authentication|AggregateAuthentication)Error$/.test(error.name)
-  );
+/** No identity at all, or one that is not accepted; a login service that is down is not meant. */
+function isRefusedIdentity(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === "CredentialUnavailableError" || error.name === "AggregateAuthenticationError") return true;
+  return error.name === "AuthenticationError" && "statusCode" in error && Number(error.statusCode) < 500;
 }

@@ -10,7 +10,7 @@ import type { CreatedBlob, CreateOptions } from "./storage.ts";
 
 interface Block {
   index: number;
-  /** A view of a whole buffer of `blockBytes`, which is used again after the upload. */
+  /** A view of a whole buffer, which is used again after the upload. */
   bytes: Buffer;
   isLast: boolean;
 }
@@ -36,7 +36,8 @@ export async function uploadBlob(
   const hasher = hasherFor(options);
   const upload = new Upload(client, target, options.signal);
   const pool: Buffer[] = [];
-  const takeBuffer = (): Buffer => pool.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
+  const bufferBytes = data instanceof Uint8Array ? Math.min(data.length, blockBytes) : blockBytes;
+  const takeBuffer = (): Buffer => pool.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
   const blocks = cutIntoBlocks(chunksOf(data, options.signal), (chunk) => hasher.update(chunk), takeBuffer);
   for await (const sent of mapInOrder(blocks, parallel, (block) => upload.send(block))) pool.push(sent);
   await upload.finish();

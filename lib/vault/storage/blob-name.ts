@@ -21,7 +21,7 @@ export function assertStateKey(key: string): void {
   if (problem !== undefined) throw invalid("state key", key, problem);
 }
 
-/** Makes one part of a blob name of any text (the name of a source, a database): what is not plain ASCII is percent-encoded. */
+/** Makes one part of a blob name of any text (the name of a source, a database), percent-encoding what is not allowed in it. */
 export function encodeNamePart(text: string): string {
   const part = text.replace(FOREIGN, (character) =>
     Array.from(Buffer.from(character, "utf8"), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(
@@ -30,17 +30,6 @@ export function encodeNamePart(text: string): string {
   );
   assertBlobName(part);
   return part;
-}
-
-/** The text that `encodeNamePart` was given. Throws STORAGE_PATH_INVALID for a part that it can't have made. */
-export function decodeNamePart(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch (error: unknown) {
-    throw new AppError("STORAGE_PATH_INVALID", `blob name part ${JSON.stringify(part)} is not percent-encoded text`, {
-      cause: error,
-    });
-  }
 }
 
 function findProblem(name: string): string | undefined {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, open, unlink, type FileHandle } from "node:fs/promises";
+import { link, lstat, open, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AppError } from "../../core/errors.ts";
 import { chunksOf, hasherFor } from "./chunks.ts";
@@ -47,14 +47,21 @@ async function linkBlob(folder: Folder, temporary: string, name: string): Promis
     const path = await locateForWriting(folder, name);
     try {
       await link(temporary, path);
-      await syncFolder(dirname(path));
-      return;
     } catch (error: unknown) {
-      if (errnoOf(error) === "EEXIST") throw blobExists(folder.label, name, error);
       // The folder was empty, and a remove() took it away after it was found.
-      if (!isAbsent(error) || tries === 0) throw translateLink(folder.label, action, error);
+      if (isAbsent(error) && tries > 0) continue;
+      if (errnoOf(error) !== "EEXIST") throw translateLink(folder.label, action, error);
+      // NFS repeats a call whose answer was lost, and then meets its own link.
+      if (!(await isSameFile(temporary, path))) throw blobExists(folder.label, name, error);
     }
+    await attempt(folder.label, action, () => syncFolder(dirname(path)));
+    return;
   }
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [{ dev, ino }, found] = await Promise.all([lstat(one), lstat(other)]);
+  return dev === found.dev && ino === found.ino;
 }
 
 /** Writes while the next chunks come and are hashed. */

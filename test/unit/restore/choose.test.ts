@@ -14,7 +14,10 @@ describe("chooseBackup", () => {
   });
 
   it("prefers the first vault where several have the same backup", () => {
-    expect(chooseBackup("shop", candidates.slice(0, 3), { kind: "latest" })).toMatchObject({ id: "b2", vault: "primary" });
+    expect(chooseBackup("shop", candidates.slice(0, 3), { kind: "latest" })).toMatchObject({
+      id: "b2",
+      vault: "primary",
+    });
     expect(chooseBackup("shop", candidates, { kind: "backup", id: "b2" })).toMatchObject({ vault: "primary" });
   });
 
@@ -40,7 +43,10 @@ describe("chooseBackup", () => {
 });
 
 describe("parseRestorePoint", () => {
-  it.each(["yesterday", "2026-13-01T00:00:00Z", "2026-11-21", "2026-11-21T03:00:00.1234567Z", ""])("refuses %j", (text) => {
-    expect(() => parseRestorePoint(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
-  });
+  it.each(["yesterday", "2026-13-01T00:00:00Z", "2026-11-21", "2026-11-21T03:00:00.1234567Z", ""])(
+    "refuses %j",
+    (text) => {
+      expect(() => parseRestorePoint(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
+    },
+  );
 });

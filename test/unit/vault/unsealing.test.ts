@@ -22,7 +22,7 @@ const CHUNK = 256 * 1024;
 
 /** Three chunks of random bytes, as the frames that the sealer hands over: the header first. */
 async function sealedFrames(context = CONTEXT): Promise<Buffer[]> {
-  return await Array.fromAsync(seal(pieces(randomBytes(CHUNK), randomBytes(CHUNK), randomBytes(CHUNK)), context).bytes);
+  return Array.fromAsync(seal(pieces(randomBytes(CHUNK), randomBytes(CHUNK), randomBytes(CHUNK)), context).bytes);
 }
 
 function open(sealed: Buffer | Buffer[], context = CONTEXT): Promise<Buffer> {
@@ -163,7 +163,10 @@ describe("unseal", () => {
         closed++;
       }
     };
-    for await (const _chunk of unseal(watched(), CONTEXT)) break;
+    for await (const chunk of unseal(watched(), CONTEXT)) {
+      expect(chunk).toHaveLength(CHUNK);
+      break;
+    }
     await expect(collect(unseal(watched(), { ...CONTEXT, blobName: "other" }))).rejects.toThrow("authentication");
     expect(closed).toBe(2);
   });

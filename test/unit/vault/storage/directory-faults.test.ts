@@ -62,6 +62,12 @@ describe("naming a finished blob", () => {
     expect((await readAll(vault.data, "shop/1/b")).toString()).toBe("new");
   });
 
+  it("knows its own link when the file system repeats a call whose answer was lost", async () => {
+    faults.afterLink = [failing("EEXIST")];
+    await expect(vault.data.create("a", Buffer.from("x"))).resolves.toMatchObject({ sizeBytes: 1 });
+    expect((await readAll(vault.data, "a")).toString()).toBe("x");
+  });
+
   it("reports an input or output error as worth another try", async () => {
     faults.beforeLink = [failing("EIO")];
     await expect(vault.data.create("a", Buffer.from("x"))).rejects.toMatchObject({

@@ -8,8 +8,6 @@ const NUL: u8 = 0x00;
 /** Bytes that `escapeCopy` may touch after the end of its source and of what it wrote. */
 export const SLACK: usize = 16;
 
-// @ts-ignore: decorator
-@inline
 function specials(block: v128): i32 {
   const backslashes = i8x16.eq(block, i8x16.splat(BACKSLASH));
   const tabs = i8x16.eq(block, i8x16.splat(TAB));
@@ -18,8 +16,6 @@ function specials(block: v128): i32 {
   return i8x16.bitmask(v128.or(v128.or(backslashes, tabs), v128.or(feeds, nuls)));
 }
 
-// @ts-ignore: decorator
-@inline
 function letterOf(byte: u8): u8 {
   if (byte == TAB) return 0x74;
   if (byte == LF) return 0x6e;
@@ -28,8 +24,6 @@ function letterOf(byte: u8): u8 {
 }
 
 /** Copies `length` bytes to `target`, escaped; returns the end of what it wrote, at most `target + 2 * length`. */
-// @ts-ignore: decorator
-@inline
 export function escapeCopy(source: usize, length: usize, target: usize): usize {
   const end = source + length;
   while (source < end) {

@@ -11,14 +11,10 @@ let v2: u64 = 0;
 let v3: u64 = 0;
 let v4: u64 = 0;
 
-// @ts-ignore: decorator
-@inline
 function round(accumulator: u64, lane: u64): u64 {
   return rotl<u64>(accumulator + lane * P2, 31) * P1;
 }
 
-// @ts-ignore: decorator
-@inline
 function merge(hash: u64, accumulator: u64): u64 {
   return (hash ^ round(0, accumulator)) * P1 + P4;
 }

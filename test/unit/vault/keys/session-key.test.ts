@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { AppError } from "../../../../lib/core/errors.ts";
+import { readCertificate } from "../../../../lib/vault/keys/certificate.ts";
+import { keyIdOf, type SigningKey, trust } from "../../../../lib/vault/keys/key.ts";
+import { localSigningKey } from "../../../../lib/vault/keys/local-keys.ts";
+import { openSessionSigner } from "../../../../lib/vault/keys/session-key.ts";
+import { goldenPair } from "../../../support/golden-keys.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** A signing key that counts its uses and can be out of reach, and a clock that is set by hand. */
+function setUp() {
+  const local = localSigningKey(goldenPair("sign").privateKey);
+  const state = { nowMs: Date.parse("2026-11-21T00:00:00Z"), calls: 0, isDown: false };
+  const signingKey: SigningKey = {
+    ...local,
+    async sign(data) {
+      state.calls++;
+      if (state.isDown) throw new AppError("KEY_SERVICE_UNAVAILABLE", "key: status 503 from Key Vault");
+      return local.sign(data);
+    },
+  };
+  const failed: { code: string; validUntil: string }[] = [];
+  const signer = openSessionSigner({
+    signingKey,
+    clock: () => new Date(state.nowMs),
+    onRenewalFailed: ({ code }, validUntil) => failed.push({ code, validUntil: validUntil.toISOString() }),
+  });
+  return { state, signer, failed };
+}
+
+describe("a session key", () => {
+  it("is certified for a day by the signing key, and used until it is due for renewal", async () => {
+    const { state, signer } = setUp();
+    const first = await signer.current();
+    const certificate = readCertificate(first.certificate, trust([goldenPair("sign").publicKey]), "x");
+    expect(keyIdOf(certificate.publicKey)).toBe(first.keyId);
+    expect(certificate.notAfter.getTime() - certificate.notBefore.getTime()).toBe(24 * HOUR_MS);
+
+    state.nowMs += 17 * HOUR_MS;
+    expect(await signer.current()).toBe(first);
+    expect(state.calls).toBe(1);
+
+    state.nowMs += 2 * HOUR_MS;
+    expect((await signer.current()).keyId).not.toBe(first.keyId);
+    expect(state.calls).toBe(2);
+  });
+
+  it("is made once for many who ask at the same time", async () => {
+    const { state, signer } = setUp();
+    const sessions = await Promise.all([1, 2, 3, 4].map(() => signer.current()));
+    expect(new Set(sessions).size).toBe(1);
+    expect(state.calls).toBe(1);
+  });
+
+  it("goes on through an outage of the key service while it is valid, and tells of it", async () => {
+    const { state, signer, failed } = setUp();
+    const first = await signer.current();
+    state.isDown = true;
+    state.nowMs += 19 * HOUR_MS;
+    expect(await signer.current()).toBe(first);
+    expect(await signer.current()).toBe(first);
+    expect(failed).toEqual([{ code: "KEY_SERVICE_UNAVAILABLE", validUntil: "2026-11-22T00:00:00.000Z" }]);
+
+    state.nowMs += 5 * HOUR_MS;
+    await expect(signer.current()).rejects.toMatchObject({ code: "KEY_SERVICE_UNAVAILABLE", retryable: true });
+
+    state.isDown = false;
+    expect((await signer.current()).keyId).not.toBe(first.keyId);
+  });
+
+  it("tries to renew again after a minute", async () => {
+    const { state, signer } = setUp();
+    const first = await signer.current();
+    state.isDown = true;
+    state.nowMs += 19 * HOUR_MS;
+    await signer.current();
+    state.isDown = false;
+    expect(await signer.current()).toBe(first);
+    state.nowMs += 60_000;
+    expect(await signer.current()).not.toBe(first);
+  });
+});
