@@ -70,7 +70,7 @@ describe("the dump of a real server's binary log", () => {
   });
 
   it("hands on events over 16 MiB in parts, also where they fill their packets to the last byte", async () => {
-    const start = (await filesOf(await dump({ gtids: GtidSet.empty }))).keys().toArray().at(-1) ?? "";
+    const start = [...(await filesOf(await dump({ gtids: GtidSet.empty }))).keys()].at(-1) ?? "";
     const overhead = 16 * 1024 * 1024 - 1 - 1 - 19 - 4;
     const sizes = [20_000_000, 40_000_000, ...[-80, -60, -40, -20, 0].map((by) => overhead - 45 + by)];
     for (const size of sizes) await run(`INSERT INTO shop.items (v) VALUES (REPEAT('x', ${size}))`);

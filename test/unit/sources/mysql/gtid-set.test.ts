@@ -31,21 +31,23 @@ function modelOf(set: GtidSet): Model {
   );
 }
 
+const filtered = (model: Model, keep: (gtid: string) => boolean): Model => new Set([...model].filter(keep));
+
 describe("the algebra of GTID sets", () => {
   const random = seededRandom(20_261_122);
   const pairs = Array.from({ length: ROUNDS }, () => [randomPair(random), randomPair(random)] as const);
 
   it("unites, subtracts and intersects as sets of single GTIDs do", () => {
     for (const [left, right] of pairs) {
-      expect(modelOf(left.set.union(right.set))).toEqual(left.model.union(right.model));
-      expect(modelOf(left.set.minus(right.set))).toEqual(left.model.difference(right.model));
-      expect(modelOf(left.set.intersect(right.set))).toEqual(left.model.intersection(right.model));
+      expect(modelOf(left.set.union(right.set))).toEqual(new Set([...left.model, ...right.model]));
+      expect(modelOf(left.set.minus(right.set))).toEqual(filtered(left.model, (gtid) => !right.model.has(gtid)));
+      expect(modelOf(left.set.intersect(right.set))).toEqual(filtered(left.model, (gtid) => right.model.has(gtid)));
     }
   });
 
   it("knows containment, emptiness and size", () => {
     for (const [left, right] of pairs) {
-      expect(left.set.contains(right.set)).toBe(right.model.isSubsetOf(left.model));
+      expect(left.set.contains(right.set)).toBe([...right.model].every((gtid) => left.model.has(gtid)));
       expect(left.set.union(right.set).contains(right.set)).toBe(true);
       expect(left.set.isEmpty).toBe(left.model.size === 0);
       expect(left.set.size).toBe(BigInt(left.model.size));
@@ -78,7 +80,7 @@ describe("the algebra of GTID sets", () => {
     const [left, right] = [GtidSet.parse(`${UUIDS[0]}:1-9`), GtidSet.parse(`${UUIDS[0]}:5`)];
     left.union(right);
     left.minus(right);
-    expect(`${left} ${right}`).toBe(`${UUIDS[0]}:1-9 ${UUIDS[0]}:5`);
+    expect([left.toString(), right.toString()]).toEqual([`${UUIDS[0]}:1-9`, `${UUIDS[0]}:5`]);
   });
 });
 
