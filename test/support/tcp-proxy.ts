@@ -40,7 +40,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const each = (act: (socket: Socket) => void) => {
-    for (const pair of [...pairs]) for (const socket of pair) act(socket);
+    for (const pair of pairs) for (const socket of pair) act(socket);
   };
   return {
     port: (server.address() as AddressInfo).port,
