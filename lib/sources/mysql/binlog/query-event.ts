@@ -25,6 +25,8 @@ export interface StatementSession {
   defaultUtf8mb4Collation: number | undefined;
   requirePrimaryKey: boolean | undefined;
   defaultTableEncryption: boolean | undefined;
+  /** Since 9.7: triggers of tables that a foreign key cascades to run. */
+  enableCascadeTriggers: boolean | undefined;
   /** Codes of a newer server: nothing after the first of them could be read. */
   unknownCode: number | undefined;
 }
@@ -107,6 +109,7 @@ const READERS: Record<number, (cursor: Cursor, session: StatementSession) => voi
   18: (cursor, session) => (session.defaultUtf8mb4Collation = cursor.uint16()),
   19: (cursor, session) => (session.requirePrimaryKey = cursor.uint8() !== 0),
   20: (cursor, session) => (session.defaultTableEncryption = cursor.uint8() !== 0),
+  21: (cursor, session) => (session.enableCascadeTriggers = cursor.uint8() !== 0),
 };
 
 function emptySession(): StatementSession {
@@ -125,6 +128,7 @@ function emptySession(): StatementSession {
     defaultUtf8mb4Collation: undefined,
     requirePrimaryKey: undefined,
     defaultTableEncryption: undefined,
+    enableCascadeTriggers: undefined,
     unknownCode: undefined,
   };
 }
