@@ -143,6 +143,10 @@ export class EventReader {
     this.#hasChecksum = hasChecksum;
   }
 
+  get hasChecksum(): boolean {
+    return this.#hasChecksum;
+  }
+
   /** The events that are complete now. Those of one piece share its memory. */
   push(piece: Buffer): BinlogEvent[] {
     this.#pending.push(piece);
