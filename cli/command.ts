@@ -11,7 +11,7 @@ export interface CommonOptions {
 /** Opens policy, vaults and keys for a command; `--policy` wins over the environment. */
 export async function openCommandContext(options: CommonOptions): Promise<Context> {
   const env = options.policy === undefined ? process.env : { ...process.env, RESGUARDO_POLICY: options.policy };
-  return openContext(env);
+  return openContext(env, { logger: commandLogger() });
 }
 
 /** Log lines of a command go to standard error, warnings and worse only, unless RESGUARDO_LOG_LEVEL asks for more. */

@@ -50,11 +50,12 @@ function buildProgram(state: CommandState): Command {
 }
 
 function showFailure(error: unknown, asJson: boolean): ExitCode {
-  const report = reportError(error);
+  const appError = toAppError(error);
+  const report = reportError(appError);
   const message = maskSecrets(report.message);
+  if (appError.kind === "usage") report.hint ??= "`resguardo COMMAND --help` shows what a command takes.";
   if (asJson) process.stdout.write(`${JSON.stringify({ error: { ...report, message } }, undefined, 2)}\n`);
   process.stderr.write(`resguardo: ${report.code}: ${message}\n${report.hint ? `${maskSecrets(report.hint)}\n` : ""}`);
-  const appError = toAppError(error);
   if (appError.kind === "invariant" && appError.cause instanceof Error)
     process.stderr.write(`${appError.cause.stack}\n`);
   return exitCodeOf(appError);

@@ -10,7 +10,7 @@ let opened: Promise<Context> | undefined;
  * a throw there would stop the whole app.
  */
 export async function appContext(): Promise<Context> {
-  opened ??= openContext(process.env);
+  opened ??= openContext(process.env, { logger: processLogger() });
   try {
     return await opened;
   } catch (error: unknown) {
@@ -26,4 +26,9 @@ export function invocationLogger(invocation: InvocationContext): Logger {
     function: invocation.functionName,
     invocation: invocation.invocationId,
   });
+}
+
+/** For what happens between invocations: the host collects standard error. */
+function processLogger(): Logger {
+  return createLogger((_level, line) => process.stderr.write(`${line}\n`));
 }

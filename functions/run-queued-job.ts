@@ -1,5 +1,5 @@
 import type { InvocationContext } from "@azure/functions";
-import { toAppError } from "../lib/core/errors.ts";
+import { reportError, toAppError } from "../lib/core/errors.ts";
 import type { Logger } from "../lib/core/log.ts";
 import { parseJobMessage } from "../lib/jobs/message.ts";
 import { keepPoisonMessage } from "../lib/jobs/poison.ts";
@@ -18,7 +18,10 @@ export async function runQueuedJob(message: unknown, invocation: InvocationConte
     const job = parseJobMessage(message);
     const outcome = await runJob(job, { drill: runDrill }, await appContext(), { attempt, logger });
     if (outcome.state === "covered") logger.info("job-covered", { ...job });
-    else if (outcome.failure?.retryable) throw outcome.failure;
+    else if (outcome.failure) {
+      logger.error("job-failed", { ...job, run: outcome.receipt.id, ...reportError(outcome.failure) });
+      if (outcome.failure.retryable) throw outcome.failure;
+    }
   } catch (error: unknown) {
     const { code } = toAppError(error);
     if (code === "MESSAGE_INVALID") await keepMessage(message, invocation, logger);

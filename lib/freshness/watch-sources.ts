@@ -2,6 +2,7 @@ import { AppError, reportError, toAppError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { Policy, SourcePolicy } from "../core/policy-schema.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
+import { prepareVaults } from "../vault/prepare-vaults.ts";
 import type { Alert } from "./alert.ts";
 import type { VaultFreshness } from "./evaluate.ts";
 import { readFreshness } from "./read-freshness.ts";
@@ -11,6 +12,7 @@ import { postAlert } from "./webhook.ts";
 /** Looks at every source in every vault and tells what changed since the last look. Throws what no vault could keep. */
 export async function watchSources(context: Context, logger: Logger): Promise<WatchOutcome[]> {
   const { clock, policy } = context;
+  await prepareVaults(context.vaults.values(), logger);
   const watch: WatchContext = { environment: policy.environment, deliver: delivery(context, policy), logger, clock };
   const outcomes: WatchOutcome[] = [];
   for (const source of policy.sources) {

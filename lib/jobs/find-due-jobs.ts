@@ -1,5 +1,7 @@
 import { reportError, type ErrorReport } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
 import type { Context } from "../vault/context.ts";
+import { prepareVaults } from "../vault/prepare-vaults.ts";
 import { dueJobs } from "./due.ts";
 import { readHistory } from "./history.ts";
 import type { JobKind, JobMessage } from "./message.ts";
@@ -11,7 +13,8 @@ export interface DueJobs {
 }
 
 /** The due jobs of all sources. */
-export async function findDueJobs(context: Context, kinds: readonly JobKind[]): Promise<DueJobs> {
+export async function findDueJobs(context: Context, kinds: readonly JobKind[], logger: Logger): Promise<DueJobs> {
+  await prepareVaults(context.vaults.values(), logger);
   const now = context.clock();
   const due: DueJobs = { jobs: [], unreadable: [] };
   for (const source of context.policy.sources) {

@@ -6,9 +6,10 @@ import type { SourcePolicy } from "../core/policy-schema.ts";
 import { noProgress, type Progress } from "../core/progress.ts";
 import type { Work } from "../sources/work.ts";
 import type { Context } from "../vault/context.ts";
+import { prepareVaults } from "../vault/prepare-vaults.ts";
 import { backupWork } from "./backup-job.ts";
 import { addToHistory, readHistory } from "./history.ts";
-import { firstAnswering, prepareVaults } from "./job-vaults.ts";
+import { firstAnswering } from "./first-answering.ts";
 import { acquireLease, type Lease } from "./lease.ts";
 import { workName, type JobMessage } from "./message.ts";
 import { closeInterrupted, writeReceipt, type Receipt, type Run, type WorkOutcome } from "./receipt.ts";
@@ -48,7 +49,7 @@ export async function runJob(
 ): Promise<RunOutcome> {
   const source = findSource(context.policy, message.source);
   const name = workName(message);
-  await prepareVaults(context, source, options.logger);
+  await prepareVaults(context.vaults.values(), options.logger);
   if (await isCovered(message, context, source)) return { state: "covered" };
 
   const runId = newId(context.clock());
@@ -76,13 +77,13 @@ async function doWork(work: Work, run: Run, lease: Lease, context: Context, opti
   logger.info("run-started", { attempt: run.attempt, requestedBy: run.message.requestedBy });
   try {
     const result = await work({ context, source, runId, logger, signal, progress: options.progress ?? noProgress });
-    logger.info("run-ended", { state: result.error ? "failed" : "done", ...result.figures });
+    logger.info("run-ended", { state: result.error ? "failed" : "done", ...result.figures, ...result.error });
     return result.error ? { state: "failed", result, failure: asFailure(result.error) } : { state: "done", result };
   } catch (error: unknown) {
     // A driver or stream that was aborted throws its own error; the reason of the abort is what happened.
     const failure = toAppError(signal.aborted ? signal.reason : error);
     const state = options.signal?.aborted ? "interrupted" : "failed";
-    logger.error("run-failed", { state, ...reportError(failure) });
+    logger.info("run-ended", { state, ...reportError(failure) });
     return { state, result: { figures: {} }, failure };
   }
 }

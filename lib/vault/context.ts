@@ -1,5 +1,6 @@
 import { isAbsolute, join } from "node:path";
-import { AppError } from "../core/errors.ts";
+import { AppError, reportError } from "../core/errors.ts";
+import { silentLogger, type Logger } from "../core/log.ts";
 import type { Policy, SourcePolicy, VaultPolicy } from "../core/policy-schema.ts";
 import { secretResolver, type Environment, type ResolveSecret } from "../core/secrets.ts";
 import { parseSettings } from "../core/settings.ts";
@@ -32,8 +33,15 @@ export interface Context {
   trustedKeys(): Promise<TrustedKeys>;
 }
 
+export interface ContextOptions {
+  clock?: Clock;
+  /** Told of what goes wrong between two jobs: a session key that can't be renewed. */
+  logger?: Logger;
+}
+
 /** Reads settings and policy and opens the vaults, without asking them anything yet. Throws AppError for what is wrong. */
-export async function openContext(env: Environment, clock: Clock = systemClock): Promise<Context> {
+export async function openContext(env: Environment, options: ContextOptions = {}): Promise<Context> {
+  const { clock = systemClock, logger = silentLogger } = options;
   const settings = parseSettings(env);
   const { policy, hash, baseDir } = await readPolicy(settings.RESGUARDO_POLICY);
   const resolve = secretResolver(env, policy.keyVault === undefined ? undefined : keyVaultSecrets(policy.keyVault));
@@ -47,7 +55,11 @@ export async function openContext(env: Environment, clock: Clock = systemClock):
     vaults: await openVaults(policy, baseDir, resolve),
     recipients: once(() => openRecipients(keySource)),
     decryptionKey: once(() => openDecryptionKey(keySource)),
-    signer: once(async () => openSessionSigner({ signingKey: await openSigningKey(keySource), clock })),
+    signer: once(async () => {
+      const onRenewalFailed = (error: AppError, validUntil: Date) =>
+        logger.error("session-key-not-renewed", { ...reportError(error), validUntil: validUntil.toISOString() });
+      return openSessionSigner({ signingKey: await openSigningKey(keySource), clock, onRenewalFailed });
+    }),
     trustedKeys: once(() => openTrustedKeys(keySource)),
   };
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
+import type { Clock } from "../core/time.ts";
 import { encodePart, readCertificate, verifyEs256 } from "./keys/certificate.ts";
 import type { TrustedKeys } from "./keys/key.ts";
 import { signEs256 } from "./keys/local-keys.ts";
@@ -37,10 +38,11 @@ export async function signEnvelope(
   type: EnvelopeType,
   payload: object,
   signer: SessionSigner,
-  signedAt: Date,
+  clock: Clock,
 ): Promise<Buffer> {
   const session = await signer.current();
-  const header = { alg: "ES256", typ: type, kid: session.keyId, signedAt: signedAt.toISOString() };
+  // Read after the session key was made: a time before its certificate's would not verify.
+  const header = { alg: "ES256", typ: type, kid: session.keyId, signedAt: clock().toISOString() };
   const parts = {
     protected: encodePart({ ...header, certificate: session.certificate }),
     payload: encodePart(payload),

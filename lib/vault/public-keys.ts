@@ -33,17 +33,16 @@ export async function publishKeys(
 }
 
 async function publishKey(vault: Vault, key: PublishedKey, signer: SessionSigner, clock: Clock): Promise<void> {
-  const now = clock();
   const content = {
     format: "resguardo-key",
     version: 1,
     keyId: key.keyId,
     use: key.use,
     publicKey: key.publicKey.export({ type: "spki", format: "pem" }),
-    publishedAt: now.toISOString(),
+    publishedAt: clock().toISOString(),
   };
   try {
-    await vault.storage.data.create(keyName(key.keyId), await signEnvelope("resguardo-key", content, signer, now));
+    await vault.storage.data.create(keyName(key.keyId), await signEnvelope("resguardo-key", content, signer, clock));
   } catch (error: unknown) {
     // Another process published the same key at the same moment.
     if (toAppError(error).code !== "BLOB_EXISTS") throw error;

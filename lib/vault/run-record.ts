@@ -45,7 +45,7 @@ const runSchema = z.object({
 export type RunRecord = z.output<typeof runSchema>;
 export type RunRecordEntry = SignedRecord<RunRecord>;
 
-export const runKind: RecordKind<RunRecord> = {
+const runKind: RecordKind<RunRecord> = {
   type: "resguardo-run",
   placeOf: runPlace,
   parse: (payload, name) => parseVersioned(payload, runSchema, "resguardo-run", VERSION, name),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ErrorCode } from "../core/error-codes.ts";
-import { toAppError } from "../core/errors.ts";
+import { AppError, toAppError } from "../core/errors.ts";
 import { noProgress, type Progress } from "../core/progress.ts";
 import { type BackupReader, openBackupReader } from "./backup-reader.ts";
 import { damagedBlob } from "./damaged-blob.ts";
@@ -48,13 +48,18 @@ export interface VerifyOptions {
 
 /**
  * Reads back what a vault holds of a source and compares it with the signed manifests, newest backup first; follows the chain
- * of the manifests. Problems are data: it throws only where the catalogue itself can't be read.
+ * of the manifests. Problems are data: it throws only where the catalogue itself can't be read, and NO_BACKUP.
  */
 export async function verifyVault(options: VerifyOptions): Promise<VerifyReport> {
   const started = performance.now();
   const { vault, source, trusted, signal } = options;
   const entries = await listBackups({ vault, source, trusted, ...(signal && { signal }) });
   const chosen = options.backup === undefined ? entries : entries.filter(({ id }) => id === options.backup);
+  if (options.backup !== undefined && chosen.length === 0) {
+    throw new AppError("NO_BACKUP", `vault ${vault.name}: source "${source}" has no backup ${options.backup}`, {
+      hint: "`resguardo list` shows the backups of each vault.",
+    });
+  }
   const report: VerifyReport = { proven: 0, failed: 0, notLooked: 0, bytes: 0, mbPerSecond: 0, problems: [] };
   const verification = new Verification(options, report, chosen);
   verifyManifests(chosen, entries, vault.name, report);

@@ -41,13 +41,13 @@ export async function writeRecord<Content extends Placed>(
     return { name: vault.name, previous: await hashOfNewest(vault, place, clock()) };
   });
   const content = record.contentOf(links.map(({ result }) => result));
-  const bytes = await signEnvelope(kind.type, content, signer, clock());
+  const bytes = await signEnvelope(kind.type, content, signer, clock);
   await vaults.forEach((vault) => createOnce(vault, place.nameOf(id), bytes));
   return { content, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 /** Creates a blob; one that is there already with the same bytes was written by us, and its confirmation got lost. */
-export async function createOnce(vault: Vault, name: string, bytes: Buffer): Promise<void> {
+async function createOnce(vault: Vault, name: string, bytes: Buffer): Promise<void> {
   try {
     await vault.storage.data.create(name, bytes);
   } catch (error: unknown) {

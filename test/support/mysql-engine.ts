@@ -24,7 +24,7 @@ export function sourceContext(url: string, source: Partial<SourceContext["source
       schedule: { full: "0 0 3 * * *" },
       restoreTests: [],
       ...source,
-    } as SourceContext["source"],
+    },
   };
 }
 

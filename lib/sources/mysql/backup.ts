@@ -1,14 +1,13 @@
 import { AppError, toAppError } from "../../core/errors.ts";
 import type { BackupWriter, EngineContent } from "../../vault/backup-writer.ts";
 import type { SourceContext } from "../engine.ts";
+import { SCHEMA_BLOB } from "./blob-names.ts";
 import { type BackupSession, openBackupSession } from "./backup-session.ts";
 import { PartReader, type StoredPart } from "./backup-rows.ts";
 import { formatFingerprint } from "./fingerprint.ts";
 import { planParts } from "./ranges.ts";
 import type { SchemaModel } from "./schema-model.ts";
 import { parseMysqlUrl } from "./url.ts";
-
-export const SCHEMA_BLOB = "schema.json";
 
 /** Parts small enough that the last ones keep all connections busy, large enough that a blob is worth its overhead. */
 const MIN_PART_BYTES = 32 * 1024 * 1024;
@@ -33,7 +32,7 @@ export async function backupMysql(context: SourceContext, writer: BackupWriter):
     consistentAt: session.mark.consistentAt,
     position: { ...session.mark.position },
     server: { kind: "mysql", ...model.server },
-    blobs: [{ ...schemaBlob, role: "schema" }, ...parts.flatMap(({ blob }) => blob ?? [])],
+    blobs: [{ ...schemaBlob, role: "schema" }, ...parts.flatMap(({ blobs }) => blobs)],
     tables: sumTables(model, parts),
   };
 }
@@ -45,7 +44,7 @@ async function readParts(context: SourceContext, session: BackupSession, writer:
   const targetBytes = Math.min(MAX_PART_BYTES, Math.max(MIN_PART_BYTES, share));
   const plan = await planParts(session.control, tables, targetBytes);
   const queue = plan.entries();
-  const reader = new PartReader(context, session.watch, writer, totalBytes);
+  const reader = new PartReader(context, session, writer, totalBytes);
   const stored: StoredPart[] = [];
   let failure: AppError | undefined;
   const work = async (connection: BackupSession["readers"][number]): Promise<void> => {
@@ -53,7 +52,7 @@ async function readParts(context: SourceContext, session: BackupSession, writer:
     try {
       for (const [index, part] of queue) {
         if (failure !== undefined) return;
-        stored.push(await read(part, `rows/${String(index + 1).padStart(6, "0")}`));
+        stored.push(await read(part, index + 1));
       }
     } catch (error: unknown) {
       failure ??= toAppError(error);
@@ -85,7 +84,7 @@ function sumTables(model: SchemaModel, parts: readonly StoredPart[]): EngineCont
       name: table.name,
       rows: own.reduce((sum, { rows }) => sum + rows, 0),
       fingerprint: formatFingerprint(own.reduce((sum, part) => sum + part.sum, 0n)),
-      plainBytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
+      plainBytes: own.reduce((sum, part) => sum + part.plainBytes, 0),
     };
   });
 }

@@ -57,9 +57,14 @@ function tableChecks(item: TableItem, keys: readonly PlannedKey[], found: TableM
   ];
 }
 
-/** Columns, keys and checks in their order, and the options without the counter, which is compared apart. */
+/**
+ * Columns, keys and checks in their order, and the options without the counter, which is compared apart. A collation implies
+ * its character set, which the server writes beside it or not, depending on how the column was first declared.
+ */
 function linesOf({ kept, indexes, options }: TableItem["parts"]): string[] {
-  return [...kept, ...indexes.map(({ sql }) => sql), options.replace(/ AUTO_INCREMENT=\d+/, "")];
+  const elements = [...kept, ...indexes.map(({ sql }) => sql)];
+  const columns = elements.map((line) => line.replace(/ CHARACTER SET \w+ COLLATE /, " COLLATE "));
+  return [...columns, options.replace(/ AUTO_INCREMENT=\d+/, "")];
 }
 
 function programChecks(selection: RestoreSelection, found: SchemaModel): Check[] {
@@ -80,7 +85,8 @@ const SAME_NAMES: Mapping = {
 /** A program's text with the session state that gives it its meaning. */
 function textOf({ renamed, session }: Program): string {
   const { sqlMode = "", collationConnection, timeZone = "" } = session;
-  const text = "sql" in renamed ? renamed.sql : "";
+  // Sent among other statements, a program can have kept its closing semicolon.
+  const text = "sql" in renamed ? renamed.sql.replace(/;\s*$/, "") : "";
   return `${text}\n[${sqlMode}, ${collationConnection}, ${timeZone}]`;
 }
 

@@ -2,13 +2,12 @@ import type { BackupReader } from "../../vault/backup-reader.ts";
 import type { Check, RestoreRequest } from "../engine.ts";
 import { compareDefinitions } from "./compare-definitions.ts";
 import { type MysqlConnection, openConnection } from "./connection.ts";
-import { drainRows, formatFingerprint } from "./fingerprint.ts";
+import { formatFingerprint, readTotals } from "./fingerprint.ts";
 import { keyOf } from "./mapping.ts";
 import { quoteTable } from "./quoting.ts";
 import { planParts } from "./ranges.ts";
 import { readModel } from "./read-model.ts";
-import { ROW_SESSION, RowReader } from "./row-stream.ts";
-import { selectRows } from "./columns.ts";
+import { ROW_SESSION } from "./row-stream.ts";
 import { readSchema } from "./schema.ts";
 import type { SchemaModel, TableModel } from "./schema-model.ts";
 import { type RestoreSelection, selectItems, type TableItem, targetSchemas } from "./selection.ts";
@@ -37,7 +36,7 @@ export async function compareMysql(request: RestoreRequest, reader: BackupReader
 /** The definitions in those of the selection's target schemas that are there. */
 async function readFound(control: MysqlConnection, selection: RestoreSelection): Promise<SchemaModel> {
   const { schemas } = await readTargetObjects(control, targetSchemas(selection));
-  return await readSchema(control, { databases: [...schemas], excludeTables: [], users: false });
+  return readSchema(control, { databases: [...schemas], excludeTables: [], users: false });
 }
 
 async function compareRows(
@@ -53,11 +52,7 @@ async function compareRows(
   const totalBytes = tables.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
   let doneBytes = 0;
   const tasks = parts.map((part): Task<MysqlConnection> => async (connection) => {
-    const rows = new RowReader(connection).read(
-      selectRows(part.table, part.condition),
-      `reading ${quoteTable(part.table.schema, part.table.name)}`,
-    );
-    const read = await drainRows(rows, (bytes) => {
+    const read = await readTotals(connection, part.table, part.condition, (bytes) => {
       doneBytes += bytes;
       request.progress({ phase: "comparing rows", doneBytes, totalBytes });
     });

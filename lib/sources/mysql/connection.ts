@@ -170,7 +170,8 @@ async function driverOptions(target: MysqlTarget, options: OpenOptions): Promise
     charset: "UTF8MB4_0900_AI_CI",
     connectTimeout: options.connectTimeoutMs ?? 10_000,
     flags: options.localInfile === true ? FLAGS : [...FLAGS, "-LOCAL_FILES"],
-    typeCast: (field) => field.string("utf8"),
+    // Its own way to text warns on the console about JSON.
+    typeCast: (field) => field.buffer()?.toString() ?? null,
     connectAttributes: { program_name: "resguardo" },
     keepAliveInitialDelay: 30_000,
   };

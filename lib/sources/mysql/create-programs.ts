@@ -118,7 +118,7 @@ async function withCollation(connection: MysqlConnection, program: Program, run:
     [program.schema],
   );
   const current = row?.collation ?? undefined;
-  if (wanted === undefined || current === undefined || wanted === current) return await run();
+  if (wanted === undefined || current === undefined || wanted === current) return run();
   const setCollation = (collation: string) =>
     connection.execute(`ALTER DATABASE ${quoteName(program.schema)} COLLATE ${quoteName(collation)}`);
   await setCollation(wanted);

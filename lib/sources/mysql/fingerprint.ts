@@ -1,6 +1,6 @@
-import { selectRows } from "./columns.ts";
+import { selectRows, selectTypedRows } from "./columns.ts";
 import type { MysqlConnection } from "./connection.ts";
-import { quoteTable } from "./quoting.ts";
+import { readJsonProofs } from "./json-shape.ts";
 import { ROW_SESSION, RowReader, type RowTotals } from "./row-stream.ts";
 import type { TableModel } from "./schema-model.ts";
 
@@ -22,14 +22,36 @@ export interface TableFingerprint {
  */
 export async function readFingerprint(connection: MysqlConnection, table: TableModel): Promise<TableFingerprint> {
   await connection.execute(ROW_SESSION);
-  const rows = new RowReader(connection).read(selectRows(table, ""), `reading ${quoteTable(table.schema, table.name)}`);
-  const { rows: count, sum, bytes } = await drain(rows);
-  return { rows: count, fingerprint: formatFingerprint(sum), plainBytes: bytes };
+  const { rows, sum, bytes } = await readTotals(connection, table, "");
+  return { rows, fingerprint: formatFingerprint(sum), plainBytes: bytes };
 }
 
-async function drain(rows: AsyncGenerator<Buffer, RowTotals>): Promise<RowTotals> {
+/**
+ * The totals of a table's rows for which `condition` holds (empty: all), on a connection set up by `ROW_SESSION`.
+ * `onBytes` is called with the size of each piece that was read.
+ */
+export async function readTotals(
+  connection: MysqlConnection,
+  table: TableModel,
+  condition: string,
+  onBytes: (bytes: number) => void = () => {},
+): Promise<RowTotals> {
+  const reader = new RowReader(connection);
+  const proofs = await readJsonProofs(connection, table);
+  const plain = await drainRows(reader.read(selectRows(table, condition, proofs)), onBytes);
+  const query = plain.skipped === 0 ? undefined : selectTypedRows(table, condition, proofs);
+  if (query === undefined) return plain;
+  const typed = await drainRows(reader.read(query), onBytes);
+  return { rows: plain.rows + typed.rows, sum: plain.sum + typed.sum, bytes: plain.bytes + typed.bytes, skipped: 0 };
+}
+
+async function drainRows(
+  rows: AsyncGenerator<Buffer, RowTotals>,
+  onBytes: (bytes: number) => void,
+): Promise<RowTotals> {
   for (;;) {
     const next = await rows.next();
     if (next.done === true) return next.value;
+    onBytes(next.value.length);
   }
 }

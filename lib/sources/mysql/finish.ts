@@ -54,8 +54,8 @@ const DROPPED_KINDS = ["event", "view", "table", "procedure", "function", "libra
 async function removeMade(control: MysqlConnection, done: ReadonlySet<string>, request: RestoreRequest): Promise<void> {
   const steps = [...done].map(readStep);
   for (const wanted of DROPPED_KINDS) {
-    for (const [kind, schema = "", name = ""] of steps.filter(([kind]) => kind === wanted)) {
-      await run(control, `DROP ${kind} IF EXISTS ${quoteTable(schema, name)}`);
+    for (const [kind, schema = "", name = ""] of steps) {
+      if (kind === wanted) await run(control, `DROP ${kind} IF EXISTS ${quoteTable(schema, name)}`);
     }
   }
   for (const [kind, name = "", host = ""] of steps) {

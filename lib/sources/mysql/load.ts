@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { AppError } from "../../core/errors.ts";
 import type { BackupReader } from "../../vault/backup-reader.ts";
 import type { BlobRecord } from "../../vault/manifest.ts";
+import { isTypedBlob } from "./blob-names.ts";
 import { loadClause } from "./columns.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { insertRows } from "./insert-rows.ts";
@@ -37,7 +38,7 @@ export async function loadBlob(connection: MysqlConnection, table: TableItem, bl
     for (let number = 1; await cutter.hasMore(); number++) {
       await connection.execute("START TRANSACTION");
       const step = stepOf.piece(blob.name, number);
-      rows += await loadPiece(connection, table, { step, cutter, context });
+      rows += await loadPiece(connection, table, { step, cutter, context, typed: isTypedBlob(blob.name) });
       if (!(await cutter.hasMore())) {
         assertAllRows(table, blob, rows);
         await context.record.add(connection, stepOf.blob(blob.name));
@@ -55,17 +56,20 @@ interface PieceContext {
   step: string;
   cutter: PieceCutter;
   context: LoadContext;
+  typed: boolean;
 }
 
 /** Loads the next piece, or passes over it where an earlier run committed it. Returns its rows. */
-async function loadPiece(connection: MysqlConnection, table: TableItem, { step, cutter, context }: PieceContext) {
+async function loadPiece(connection: MysqlConnection, table: TableItem, { step, cutter, context, typed }: PieceContext) {
   const buffers = counted(cutter.piece(), context.onBytes);
   if (!(await context.record.add(connection, step))) {
     for await (const _ of buffers);
-    return await context.record.rowsOf(connection, step);
+    return context.record.rowsOf(connection, step);
   }
-  const load = context.way === "insert" ? insertRows : loadData;
-  const rows = await load(connection, table, buffers);
+  const rows =
+    typed || context.way === "insert"
+      ? await insertRows(connection, table, buffers, typed)
+      : await loadData(connection, table, buffers);
   await context.record.setRows(connection, step, rows);
   return rows;
 }

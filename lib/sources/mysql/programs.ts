@@ -39,7 +39,7 @@ export type ProgramSelection = Pick<RestoreSelection, "mapping" | "views" | "rou
 
 /** The programs of a selection in the order in which they need each other: views call functions and read views. */
 export function listPrograms(selection: ProgramSelection): Program[] {
-  return [...routines(selection), ...views(selection), ...triggers(selection), ...listEvents(selection)];
+  return [...listRoutines(selection), ...listViews(selection), ...listTriggers(selection), ...listEvents(selection)];
 }
 
 /** What a selection's new names leave behind. */
@@ -49,7 +49,7 @@ export function leftBehind(selection: ProgramSelection): NotCarriedOver[] {
   );
 }
 
-function routines({ routines: models, mapping }: ProgramSelection): Program[] {
+function listRoutines({ routines: models, mapping }: ProgramSelection): Program[] {
   return models.map((model) => {
     const schema = mapping.schema(model.schema);
     return {
@@ -64,7 +64,7 @@ function routines({ routines: models, mapping }: ProgramSelection): Program[] {
   });
 }
 
-function views({ views: models, mapping }: ProgramSelection): Program[] {
+function listViews({ views: models, mapping }: ProgramSelection): Program[] {
   return inOrderOfUse(models).map((model) => {
     const { schema, name } = mapping.table(model.schema, model.name);
     return {
@@ -79,7 +79,7 @@ function views({ views: models, mapping }: ProgramSelection): Program[] {
   });
 }
 
-function triggers({ triggers: models, mapping }: ProgramSelection): Program[] {
+function listTriggers({ triggers: models, mapping }: ProgramSelection): Program[] {
   return models.map((model) => {
     const table = mapping.table(model.schema, model.table);
     // Names of triggers are unique in a schema, and the original table can be in it too.

@@ -21,7 +21,7 @@ export interface RowsContext {
 /** Loads rows and builds indexes on the request's number of connections. */
 export async function loadTables(control: MysqlConnection, { tables }: RestoreSelection, context: RowsContext) {
   const { target, record, done, request, reader } = context;
-  const { way, close } = await openRowWay(control, record, done, request.logger);
+  const rowWay = await openRowWay(control, record, done, request.logger);
   const blobs = tables.flatMap((table) => table.blobs);
   const totalBytes = blobs.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
   let doneBytes = blobs
@@ -32,7 +32,7 @@ export async function loadTables(control: MysqlConnection, { tables }: RestoreSe
     const phase = doneBytes < totalBytes ? "loading rows" : "building indexes";
     request.progress({ phase, doneBytes, totalBytes });
   };
-  const load: LoadContext = { reader, record, way, onBytes };
+  const load: LoadContext = { reader, record, way: rowWay.way, onBytes };
   const workers: MysqlConnection[] = [];
   const stop = (): void => {
     for (const worker of workers) worker.destroy();
@@ -43,5 +43,5 @@ export async function loadTables(control: MysqlConnection, { tables }: RestoreSe
   } finally {
     stop();
   }
-  await close();
+  await rowWay.close();
 }

@@ -15,7 +15,8 @@ interface KernelExports {
   unread(): number;
   rows(): bigint;
   sum(): bigint;
-  reset(columns: number, firstSequence: number): void;
+  skipped(): bigint;
+  reset(columns: number, guards: number, firstSequence: number): void;
   run(length: number): number;
   drain(): void;
 }
@@ -46,9 +47,12 @@ export class RowKernel {
     this.#output = Buffer.from(buffer, this.#kernel.output());
   }
 
-  /** Begins a result set; `firstSequence` is the packet number that its first row carries. */
-  reset(columns: number, firstSequence: number): void {
-    this.#kernel.reset(columns, firstSequence);
+  /**
+   * Begins a result set; `firstSequence` is the packet number that its first row carries. The first `guards` columns
+   * are left out of the text, and so is every row that has something else than NULL there.
+   */
+  reset(columns: number, guards: number, firstSequence: number): void {
+    this.#kernel.reset(columns, guards, firstSequence);
   }
 
   /**
@@ -81,9 +85,14 @@ export class RowKernel {
     this.#kernel.drain();
   }
 
-  /** Rows so far. */
+  /** Rows of the text so far. */
   get rows(): number {
     return Number(this.#kernel.rows());
+  }
+
+  /** Rows that a guard kept out. */
+  get skipped(): number {
+    return Number(this.#kernel.skipped());
   }
 
   /** Sum of the XXH64 (seed 0) of the rows' text without the line end, modulo 2^64. */

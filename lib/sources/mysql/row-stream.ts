@@ -18,6 +18,17 @@ export interface RowTotals {
   sum: bigint;
   /** Bytes of text. */
   bytes: number;
+  /** Rows that a guard kept out; they count in none of the above. */
+  skipped: number;
+}
+
+/** A SELECT whose rows can be read. */
+export interface RowQuery {
+  sql: string;
+  /** How many of its first columns must be NULL, and are left out of the text; a row with another value is skipped. */
+  guards: number;
+  /** Begins error messages: "reading `shop`.`orders`". */
+  context: string;
 }
 
 /**
@@ -33,18 +44,18 @@ export class RowReader {
   }
 
   /**
-   * Streams the rows of `sql` in pieces of a few MiB, and returns the totals at the end; `context` begins error messages.
-   * The session must be set up by `ROW_SESSION`. A reader that stops early, or a failure, destroys the connection: the
+   * Streams the rows of a query in pieces of a few MiB, and returns the totals at the end. The session must be set up by
+   * `ROW_SESSION`. A reader that stops early, or a failure, destroys the connection: the
    * server would go on sending. Throws the SOURCE_… codes.
    */
-  async *read(sql: string, context: string): AsyncGenerator<Buffer, RowTotals, undefined> {
+  async *read(query: RowQuery): AsyncGenerator<Buffer, RowTotals, undefined> {
     const socket = this.#connection.socket();
     const others = socket.listeners("data") as ((bytes: Buffer) => void)[];
-    const result = new ResultQueue(socket, this.#kernel, context);
+    const result = new ResultQueue(socket, this.#kernel, query);
     for (const listener of others) socket.off("data", listener);
     let bytes = 0;
     try {
-      result.start(sql);
+      result.start();
       for (;;) {
         const text = await result.next();
         if (text === undefined) break;
@@ -56,7 +67,7 @@ export class RowReader {
       if (!result.ended) this.#connection.destroy();
     }
     for (const listener of others) socket.on("data", listener);
-    return { rows: this.#kernel.rows, sum: this.#kernel.sum, bytes };
+    return { rows: this.#kernel.rows, sum: this.#kernel.sum, bytes, skipped: this.#kernel.skipped };
   }
 }
 
@@ -65,25 +76,25 @@ class ResultQueue {
   ended = false;
   readonly #socket: Socket;
   readonly #kernel: RowKernel;
-  readonly #context: string;
+  readonly #query: RowQuery;
   readonly #head = new ResultHeadReader();
   readonly #texts: Buffer[] = [];
   #inRows = false;
   #failure: AppError | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, kernel: RowKernel, context: string) {
+  constructor(socket: Socket, kernel: RowKernel, query: RowQuery) {
     this.#socket = socket;
     this.#kernel = kernel;
-    this.#context = context;
+    this.#query = query;
   }
 
-  start(sql: string): void {
+  start(): void {
     this.#socket.on("data", this.#onData);
     this.#socket.on("error", this.#onError);
     this.#socket.on("close", this.#onClose);
     if (this.#socket.destroyed) this.#onClose();
-    else this.#socket.write(queryPacket(sql));
+    else this.#socket.write(queryPacket(this.#query.sql));
   }
 
   stop(): void {
@@ -114,16 +125,16 @@ class ResultQueue {
 
   #take(bytes: Buffer): void {
     if (this.ended || this.#failure !== undefined)
-      throw new AppError("SOURCE_PROTOCOL", `${this.#context}: bytes after the last row`);
+      throw new AppError("SOURCE_PROTOCOL", `${this.#query.context}: bytes after the last row`);
     let rows = bytes;
     if (!this.#inRows) {
-      const head: ResultHead | undefined = this.#head.push(bytes, this.#context);
+      const head: ResultHead | undefined = this.#head.push(bytes, this.#query.context);
       if (head === undefined) return;
-      this.#kernel.reset(head.columns, head.nextSequence);
+      this.#kernel.reset(head.columns, this.#query.guards, head.nextSequence);
       this.#inRows = true;
       rows = head.rest;
     }
-    if (this.#kernel.push(rows, this.#context, this.#emit) === "ended") {
+    if (this.#kernel.push(rows, this.#query.context, this.#emit) === "ended") {
       this.ended = true;
       this.#kernel.flush(this.#emit);
       this.#notify();
@@ -139,11 +150,12 @@ class ResultQueue {
   readonly #onError = (error: Error): void => this.#fail(error);
 
   readonly #onClose = (): void => {
-    if (!this.ended) this.#fail(new AppError("SOURCE_CONNECTION_LOST", `${this.#context}: the connection was closed`));
+    if (!this.ended)
+      this.#fail(new AppError("SOURCE_CONNECTION_LOST", `${this.#query.context}: the connection was closed`));
   };
 
   #fail(error: unknown): void {
-    this.#failure ??= toSourceError(error, this.#context);
+    this.#failure ??= toSourceError(error, this.#query.context);
     this.#socket.pause();
     this.#notify();
   }

@@ -47,11 +47,16 @@ export async function readSchema(connection: MysqlConnection, selection: Selecti
   return model;
 }
 
-async function selectSchemas(connection: MysqlConnection, wanted: readonly string[] | undefined): Promise<string[]> {
+/** The schemas that the account sees, in name order, without the server's own. */
+export async function visibleSchemas(connection: MysqlConnection): Promise<string[]> {
   const rows = await connection.query<"name">(
     "SELECT schema_name AS name FROM information_schema.schemata ORDER BY schema_name",
   );
-  const present = rows.flatMap(({ name }) => (name === null || SYSTEM_SCHEMAS.has(name) ? [] : name));
+  return rows.flatMap(({ name }) => (name === null || SYSTEM_SCHEMAS.has(name) ? [] : name));
+}
+
+async function selectSchemas(connection: MysqlConnection, wanted: readonly string[] | undefined): Promise<string[]> {
+  const present = await visibleSchemas(connection);
   if (wanted === undefined) return present;
   const missing = wanted.filter((name) => !present.includes(name));
   if (missing.length === 0) return present.filter((name) => wanted.includes(name));

@@ -19,17 +19,17 @@ export interface TargetObjects {
 
 /** Reads the names of everything in `schemas` that the account may see. */
 export async function readTargetObjects(connection: MysqlConnection, schemas: string[]): Promise<TargetObjects> {
-  const list = quoteList(schemas);
+  const wanted = quoteList(schemas);
   const read = async (view: string, kind: string, columns: string[]): Promise<Set<string>> => {
     const schemaColumn = `${kind}_schema`;
     const parts = [schemaColumn, ...columns].map((column, index) => `${column} AS c${index}`).join(", ");
     const rows = await connection.query(
-      `SELECT ${parts} FROM information_schema.${view} WHERE ${schemaColumn} IN (${list})`,
+      `SELECT ${parts} FROM information_schema.${view} WHERE ${schemaColumn} IN (${wanted})`,
     );
     return new Set(rows.map((row) => Object.values(row).join("\0")));
   };
   const found = await connection.query<"name">(
-    `SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name IN (${list})`,
+    `SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name IN (${wanted})`,
   );
   return {
     schemas: new Set(found.map(({ name }) => name ?? "")),

@@ -4,6 +4,7 @@ import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { AppError } from "../../core/errors.ts";
+import { syncFolder } from "../storage/directory-files.ts";
 import { type EncryptionKey, keyIdOf } from "./key.ts";
 import { checkKey, type KeyUse } from "./local-keys.ts";
 
@@ -43,11 +44,14 @@ const PAIRS = [
  * NAME.pub.pem and NAME.key.pem (readable by their owner only). Never overwrites: throws KEY_EXISTS when any is there.
  */
 export async function initKeys(folder: string): Promise<KeyFile[]> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await attempt(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }));
   const paths = PAIRS.flatMap(({ name }) => [join(folder, `${name}.pub.pem`), join(folder, `${name}.key.pem`)]);
   const found = paths.filter((path) => existsSync(path));
   if (found.length > 0) throw keyExists(found.join(", "));
-  return (await Promise.all(PAIRS.map((pair) => makePair(folder, pair)))).flat();
+  const files = await Promise.all(PAIRS.map((pair) => makePair(folder, pair)));
+  // With the files' own sync: keys that a power cut takes away would take every backup made with them.
+  await syncFolder(folder);
+  return files.flat();
 }
 
 async function makePair(folder: string, pair: (typeof PAIRS)[number]): Promise<KeyFile[]> {
@@ -144,14 +148,19 @@ function toPem(key: KeyObject, type: "pkcs8" | "spki"): string {
 }
 
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
-  try {
+  await attempt(path, async () => {
     await using file = await open(path, "wx", mode);
     await file.writeFile(text);
-    // A key that a power cut takes away would take every backup made with it.
     await file.sync();
+  });
+}
+
+async function attempt(path: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
   } catch (error: unknown) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") throw keyExists(path);
-    throw new AppError("KEY_INVALID", `${path}: the key file can't be written`, {
+    throw new AppError("KEY_INVALID", `${path}: can't be written`, {
       hint: "Name a folder that this user may write to.",
       cause: error,
     });

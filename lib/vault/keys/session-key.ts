@@ -13,6 +13,10 @@ import { keyIdOf, type SigningKey } from "./key.ts";
 
 const generate = promisify(generateKeyPair);
 const VALID_MS = 24 * 3_600_000;
+/** A clock that is set back a little between the certificate and a signature must not make the signature void. */
+const BACKDATED_MS = 5 * 60_000;
+/** Nothing is begun with a key that may expire before it is signed. */
+const SPENT_BEFORE_MS = 60_000;
 /** From this time before its end on, a renewal is tried with each use. */
 const RENEW_BEFORE_MS = 6 * 3_600_000;
 /** Pause after a renewal that failed while the old key still signs. */
@@ -23,6 +27,7 @@ export interface SessionKey {
   privateKey: KeyObject;
   /** Compact JWS by the signing key over the public half and its time. */
   certificate: string;
+  notBefore: Date;
   notAfter: Date;
 }
 
@@ -55,7 +60,7 @@ export function openSessionSigner(options: SessionSignerOptions): SessionSigner 
     signingKey,
     async current() {
       const now = clock().getTime();
-      const old = session && session.notAfter.getTime() > now ? session : undefined;
+      const old = session && isUsable(session, now) ? session : undefined;
       if (old && (old.notAfter.getTime() - now > RENEW_BEFORE_MS || now < retryAt)) return old;
       try {
         session = await renew();
@@ -70,10 +75,15 @@ export function openSessionSigner(options: SessionSignerOptions): SessionSigner 
   };
 }
 
+function isUsable({ notBefore, notAfter }: SessionKey, now: number): boolean {
+  return now >= notBefore.getTime() && now < notAfter.getTime() - SPENT_BEFORE_MS;
+}
+
 async function makeSession(signingKey: SigningKey, now: Date): Promise<SessionKey> {
   const { privateKey } = await generate("ec", { namedCurve: "P-256" });
   const publicKey = createPublicKey(privateKey);
+  const notBefore = new Date(now.getTime() - BACKDATED_MS);
   const notAfter = new Date(now.getTime() + VALID_MS);
-  const certificate = await certify(signingKey, { publicKey, notBefore: now, notAfter });
-  return { keyId: keyIdOf(publicKey), privateKey, certificate, notAfter };
+  const certificate = await certify(signingKey, { publicKey, notBefore, notAfter });
+  return { keyId: keyIdOf(publicKey), privateKey, certificate, notBefore, notAfter };
 }

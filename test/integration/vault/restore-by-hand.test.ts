@@ -12,7 +12,7 @@ import { contentOf, pieces, SOURCE, writerOptions } from "../../support/vault-fi
 const GOLDEN = fileURLToPath(new URL("../../golden/", import.meta.url));
 const BREAK_GLASS = join(GOLDEN, "keys", "break-glass.key.pem");
 const SIGN = join(GOLDEN, "keys", "sign.pub.pem");
-const GOLDEN_ID = "20261121T230413123Z-cd6e8cb5";
+const GOLDEN_ID = "20261121T230413123Z-92b3bb16";
 
 let folder = "";
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { type BackupWriterOptions, openBackupWriter } from "../../../lib/vault/backup-writer.ts";
 import { openBackupReader } from "../../../lib/vault/backup-reader.ts";
+import { openEnvelope } from "../../../lib/vault/envelope.ts";
 import { listBackups, listOrphans } from "../../../lib/vault/catalogue.ts";
 import { dataName, fullPlace, keyName } from "../../../lib/vault/names.ts";
 import { verifyVault } from "../../../lib/vault/verify.ts";
@@ -71,7 +72,8 @@ describe("a backup writer", () => {
     const vault = memoryVault();
     await writeBackup([vault]);
     for (const { keyId } of [recipients.vault, recipients.breakGlass, signer.signingKey]) {
-      expect(vault.storage.blobs.has(keyName(keyId))).toBe(true);
+      const bytes = vault.storage.blobs.get(keyName(keyId))?.bytes ?? Buffer.alloc(0);
+      expect(openEnvelope(bytes, "resguardo-key", trusted, keyName(keyId)).payload).toMatchObject({ keyId });
     }
   });
 

@@ -46,7 +46,7 @@ describe("the catalogue", () => {
     const good = manifestBytes(vault, manifest.id);
     const edited = JSON.parse(good.toString()) as { payload: string };
     const payload = { ...manifest, totals: { ...manifest.totals, rows: 0 } };
-    const sign = (content: object) => signEnvelope("resguardo-manifest", content, signer, NOW);
+    const sign = (content: object) => signEnvelope("resguardo-manifest", content, signer, () => NOW);
     const cases: [string, Buffer][] = [
       [
         "SIGNATURE_INVALID",
@@ -78,7 +78,11 @@ describe("the catalogue", () => {
       tool: { ...manifest.tool, channel: "x" },
       blobs: manifest.blobs.map((b) => ({ ...b, tier: 1 })),
     };
-    put(vault, fullPlace(SOURCE).nameOf(manifest.id), await signEnvelope("resguardo-manifest", grown, signer, NOW));
+    put(
+      vault,
+      fullPlace(SOURCE).nameOf(manifest.id),
+      await signEnvelope("resguardo-manifest", grown, signer, () => NOW),
+    );
     expect(await listBackups(query(vault))).toMatchObject([{ state: "valid", content: manifest }]);
   });
 

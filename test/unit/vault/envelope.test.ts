@@ -4,7 +4,7 @@ import { type EnvelopeType, openEnvelope, signEnvelope } from "../../../lib/vaul
 import { trust } from "../../../lib/vault/keys/key.ts";
 import { localSigningKey } from "../../../lib/vault/keys/local-keys.ts";
 import { openSessionSigner } from "../../../lib/vault/keys/session-key.ts";
-import { testKeys } from "../../support/vault-fixture.ts";
+import { testKeys, tickingClock } from "../../support/vault-fixture.ts";
 
 const NOW = new Date("2026-11-21T23:04:13.123Z");
 const { signer, trusted } = testKeys(() => NOW);
@@ -17,7 +17,7 @@ interface Parts {
 }
 
 async function signed(at = NOW, type: EnvelopeType = "resguardo-run"): Promise<Parts> {
-  return JSON.parse((await signEnvelope(type, PAYLOAD, signer, at)).toString("utf8")) as Parts;
+  return JSON.parse((await signEnvelope(type, PAYLOAD, signer, () => at)).toString("utf8")) as Parts;
 }
 
 function open(parts: object, type: EnvelopeType = "resguardo-run") {
@@ -50,6 +50,13 @@ describe("a signed record", () => {
     });
   });
 
+  it("verifies when it is the first that a session key signs, whatever time it took to make that key", async () => {
+    const clock = tickingClock();
+    const fresh = testKeys(clock).signer;
+    const bytes = await signEnvelope("resguardo-run", PAYLOAD, fresh, clock);
+    expect(openEnvelope(bytes, "resguardo-run", trusted, "x").payload).toEqual(PAYLOAD);
+  });
+
   it("can't be changed in any of its parts", async () => {
     const parts = await signed();
     const header = decode(parts.protected);
@@ -71,7 +78,7 @@ describe("a signed record", () => {
   it("is refused when its session key is certified by a key that is not trusted", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const stranger = openSessionSigner({ signingKey: localSigningKey(privateKey), clock: () => NOW });
-    const bytes = await signEnvelope("resguardo-run", PAYLOAD, stranger, NOW);
+    const bytes = await signEnvelope("resguardo-run", PAYLOAD, stranger, () => NOW);
     expect(code(JSON.parse(bytes.toString("utf8")) as object)).toBe("SIGNATURE_INVALID");
     expect(openEnvelope(bytes, "resguardo-run", trust([stranger.signingKey.publicKey]), "x").payload).toEqual(PAYLOAD);
   });
@@ -80,12 +87,12 @@ describe("a signed record", () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const signingKey = { ...localSigningKey(privateKey), keyId: signer.signingKey.keyId };
     const impostor = openSessionSigner({ signingKey, clock: () => NOW });
-    const bytes = await signEnvelope("resguardo-run", PAYLOAD, impostor, NOW);
+    const bytes = await signEnvelope("resguardo-run", PAYLOAD, impostor, () => NOW);
     expect(code(JSON.parse(bytes.toString("utf8")) as object)).toBe("SIGNATURE_INVALID");
   });
 
   it("is refused when it was signed outside the time of its session key", async () => {
-    for (const at of ["2026-11-21T23:04:13.122Z", "2026-11-22T23:04:13.124Z"]) {
+    for (const at of ["2026-11-21T22:59:13.122Z", "2026-11-22T23:04:13.124Z"]) {
       expect(code(await signed(new Date(at)))).toBe("SIGNATURE_INVALID");
     }
   });

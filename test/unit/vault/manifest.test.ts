@@ -7,7 +7,7 @@ import { type Manifest, manifestKind } from "../../../lib/vault/manifest.ts";
 import { collect, memoryVault, SOURCE, testKeys, writeBackup } from "../../support/vault-fixture.ts";
 
 const GOLDEN = new URL("../../golden/", import.meta.url);
-const ID = "20261121T230413123Z-cd6e8cb5";
+const ID = "20261121T230413123Z-92b3bb16";
 const golden = JSON.parse(readFileSync(new URL("manifest-v1.json", GOLDEN), "utf8")) as Manifest;
 const { trusted, decryption, breakGlass } = testKeys();
 

@@ -1,6 +1,7 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { deriveBlobKey } from "../../../lib/vault/sealed-format.ts";
 import { seal } from "../../../lib/vault/sealing.ts";
 import { unseal } from "../../../lib/vault/unsealing.ts";
 import { collect, pieces } from "../../support/vault-fixture.ts";
@@ -76,6 +77,23 @@ describe("seal", () => {
     const plain = [Buffer.alloc(300_000, "resguardo\n"), Buffer.from("1\tone\n2\t\\N\n")];
     const sealed = await collect(seal(pieces(...plain), { ...CONTEXT, random: () => salt }).bytes);
     expect(sealed.toString("hex")).toBe(golden.toString("hex"));
+  });
+
+  it("derives the key that the test vector of docs/format.md shows", () => {
+    const format = readFileSync(new URL("../../../docs/format.md", import.meta.url), "utf8");
+    const golden = readFileSync(new URL("../../golden/sealed-v1.bin", import.meta.url));
+    const { key, info } = deriveBlobKey(CONTEXT, golden.subarray(4, 36));
+    const shown = [
+      CONTEXT.dataKey.toString("hex"),
+      info.toString("utf8"),
+      key.toString("hex"),
+      golden.toString("hex", 40, 91),
+      golden.toString("hex", 91, 107),
+      golden.toString("hex", 111, 131),
+      golden.toString("hex", 131),
+      createHash("sha256").update(golden).digest("hex"),
+    ];
+    expect(shown.filter((text) => !format.includes(text))).toEqual([]);
   });
 
   it("opens the golden blob", async () => {

@@ -122,5 +122,8 @@ describe("verify", () => {
     const { vault, manifest } = await oneBackup();
     await writeBackup([vault], day(2));
     expect(await verify(vault, { backup: manifest.id })).toMatchObject({ proven: 4, failed: 0, notLooked: 0 });
+    await expect(verify(vault, { backup: "20200101T000000000Z-00000000" })).rejects.toMatchObject({
+      code: "NO_BACKUP",
+    });
   });
 });

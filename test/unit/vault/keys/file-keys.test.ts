@@ -72,6 +72,15 @@ describe("keys init", () => {
     expect(await readdir(part)).toEqual(["sign.pub.pem"]);
   });
 
+  it("says that a folder can't be written to", async () => {
+    const file = join(folder, "file");
+    await writeFile(file, "x");
+    await expect(initKeys(join(file, "keys"))).rejects.toMatchObject({
+      code: "KEY_INVALID",
+      message: expect.stringContaining("can't be written"),
+    });
+  });
+
   it("makes keys that wrap, unwrap and sign", async () => {
     const dataKey = makeDataKey();
     const recipient = wrapDataKey(dataKey, "vault", await readEncryptionKey(path("encrypt.pub.pem")));

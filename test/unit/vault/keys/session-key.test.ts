@@ -35,7 +35,8 @@ describe("a session key", () => {
     const first = await signer.current();
     const certificate = readCertificate(first.certificate, trust([goldenPair("sign").publicKey]), "x");
     expect(keyIdOf(certificate.publicKey)).toBe(first.keyId);
-    expect(certificate.notAfter.getTime() - certificate.notBefore.getTime()).toBe(24 * HOUR_MS);
+    expect(certificate.notBefore).toEqual(new Date("2026-11-20T23:55:00Z"));
+    expect(certificate.notAfter).toEqual(new Date("2026-11-22T00:00:00Z"));
 
     state.nowMs += 17 * HOUR_MS;
     expect(await signer.current()).toBe(first);
@@ -44,6 +45,18 @@ describe("a session key", () => {
     state.nowMs += 2 * HOUR_MS;
     expect((await signer.current()).keyId).not.toBe(first.keyId);
     expect(state.calls).toBe(2);
+  });
+
+  it("is replaced when the clock jumps, back or forth, out of its time", async () => {
+    const { state, signer } = setUp();
+    const first = await signer.current();
+    state.nowMs -= 4 * 60_000;
+    expect(await signer.current()).toBe(first);
+    state.nowMs -= HOUR_MS;
+    const second = await signer.current();
+    expect(second).not.toBe(first);
+    state.nowMs += 365 * 24 * HOUR_MS;
+    expect(await signer.current()).not.toBe(second);
   });
 
   it("is made once for many who ask at the same time", async () => {

@@ -6,6 +6,8 @@
  * more input, its output is full (the host takes it with `drain` and calls again), or the result set ends.
  * A packet that lies whole in the input takes the short way (`wholeRow`). Any other goes through the states
  * header → opening byte → (length → data)… and needs no more memory however long the row is.
+ *
+ * The first fields of a row can be guards: they must be NULL, and are left out. A row with another guard is skipped.
  */
 import { escapeCopy, SLACK } from "./escape";
 import { finish, start, takeStripes } from "./xxh64";
@@ -37,12 +39,15 @@ const LENGTH: i32 = 2;
 const LENGTH_BYTES: i32 = 3;
 const DATA: i32 = 4;
 const CLOSING: i32 = 5;
+const SKIPPING: i32 = 6;
 
 let state: i32 = HEADER;
 let columns: u32 = 0;
+let guards: u32 = 0;
 let column: u32 = 0;
 let sequence: u32 = 0;
 let inRow: bool = false;
+let skipping: bool = false;
 let headerBytes: u32 = 0;
 let header: u32 = 0;
 let packetLength: u32 = 0;
@@ -59,6 +64,7 @@ let outputAt: usize = OUT;
 let rowStart: usize = OUT;
 let rowHashed: u64 = 0;
 let rowCount: u64 = 0;
+let skippedCount: u64 = 0;
 let hashSum: u64 = 0;
 
 export function input(): usize {
@@ -76,6 +82,10 @@ export function rows(): u64 {
 export function sum(): u64 {
   return hashSum;
 }
+/** Rows that a guard kept out. */
+export function skipped(): u64 {
+  return skippedCount;
+}
 /** The payload of the server's ERR packet, after SERVER_ERROR. */
 export function message(): usize {
   return MESSAGE;
@@ -88,19 +98,21 @@ export function unread(): usize {
   return inputEnd - inputAt;
 }
 
-/** Begins a result set of `columnCount` columns, whose first row packet carries `firstSequence`. */
-export function reset(columnCount: u32, firstSequence: u32): void {
+/** Begins a result set of `columnCount` columns, guards included, whose first row packet carries `firstSequence`. */
+export function reset(columnCount: u32, guardCount: u32, firstSequence: u32): void {
   state = HEADER;
   columns = columnCount;
+  guards = guardCount;
   column = 0;
   sequence = firstSequence & 0xff;
   inRow = false;
+  skipping = false;
   headerBytes = 0;
   header = 0;
   messageLength = 0;
   inputAt = inputEnd = IN;
   outputAt = rowStart = OUT;
-  rowHashed = rowCount = hashSum = 0;
+  rowHashed = rowCount = skippedCount = hashSum = 0;
 }
 
 /** Works on `length` new bytes at `input()`, or, with 0, goes on after the output was drained. */
@@ -153,8 +165,16 @@ function wholeRows(): i32 {
 }
 
 function wholeRow(from: usize, end: usize): usize {
+  for (let left = guards; left > 0; left--) {
+    if (from >= end) return 0;
+    if (load<u8>(from) != 0xfb) {
+      skippedCount += 1;
+      return end;
+    }
+    from += 1;
+  }
   let target = outputAt;
-  for (let left = columns; left > 0; left--) {
+  for (let left = columns - guards; left > 0; left--) {
     if (from >= end) return 0;
     let length: usize = load<u8>(from);
     from += 1;
@@ -204,6 +224,7 @@ function step(): i32 {
   if (state == LENGTH) return readLength();
   if (state == LENGTH_BYTES) return readLengthBytes();
   if (state == DATA) return readData();
+  if (state == SKIPPING) return skipData();
   return readClosing();
 }
 
@@ -217,7 +238,8 @@ function readHeader(): i32 {
   packetLength = packetLeft = header & MAX_PACKET;
   header = headerBytes = 0;
   if (inRow) {
-    state = fieldLeft > 0 ? DATA : lengthBytes > 0 ? LENGTH_BYTES : LENGTH;
+    if (skipping) state = SKIPPING;
+    else state = fieldLeft > 0 ? DATA : lengthBytes > 0 ? LENGTH_BYTES : LENGTH;
     return packetLeft == 0 ? endPacket() : NEEDS_INPUT;
   }
   state = OPENING;
@@ -241,14 +263,19 @@ function readOpening(): i32 {
 
 function readLength(): i32 {
   if (column == columns) return MALFORMED;
-  if (column > 0) {
-    store<u8>(outputAt, 0x09);
-    outputAt += 1;
-  }
-  column += 1;
   const first = load<u8>(inputAt);
   inputAt += 1;
   packetLeft -= 1;
+  column += 1;
+  if (column <= guards) {
+    skipping = first != 0xfb;
+    if (skipping) state = SKIPPING;
+    return packetLeft == 0 ? endPacket() : NEEDS_INPUT;
+  }
+  if (column > guards + 1) {
+    store<u8>(outputAt, 0x09);
+    outputAt += 1;
+  }
   if (first == 0xfb) {
     store<u16>(outputAt, 0x4e5c);
     outputAt += 2;
@@ -291,12 +318,24 @@ function readData(): i32 {
   return packetLeft == 0 ? endPacket() : NEEDS_INPUT;
 }
 
+function skipData(): i32 {
+  const length = min<usize>(packetLeft, inputEnd - inputAt);
+  inputAt += length;
+  packetLeft -= <u32>length;
+  return packetLeft == 0 ? endPacket() : NEEDS_INPUT;
+}
+
 /** A full-size packet is followed by another of the same row; a shorter one ends the row. */
 function endPacket(): i32 {
   const goesOn = packetLength == MAX_PACKET;
   const midLength = state == LENGTH_BYTES;
   state = HEADER;
   if (goesOn) return NEEDS_INPUT;
+  if (skipping) {
+    skipping = inRow = false;
+    skippedCount += 1;
+    return NEEDS_INPUT;
+  }
   if (column != columns || fieldLeft > 0 || midLength) return MALFORMED;
   inRow = false;
   endRow(outputAt);

@@ -1,0 +1,18 @@
+import type { SourceEngine } from "../engine.ts";
+import { backupMysql } from "./backup.ts";
+import { compareMysql } from "./compare.ts";
+import { finishRestore, removeRestored } from "./finish.ts";
+import { planMysqlRestore } from "./plan.ts";
+import { preflightMysql } from "./preflight.ts";
+import { restoreMysql } from "./restore.ts";
+
+/** MySQL 8.4 and 9.x, over client connections alone. */
+export const mysqlEngine: SourceEngine = {
+  preflight: (context) => preflightMysql(context),
+  backup: backupMysql,
+  planRestore: planMysqlRestore,
+  restore: restoreMysql,
+  compare: compareMysql,
+  finishRestore,
+  removeRestored,
+};
