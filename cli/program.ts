@@ -7,6 +7,7 @@ import { addDrill } from "./commands/drill.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addList } from "./commands/list.ts";
 import { addRestore } from "./commands/restore.ts";
+import { addShip } from "./commands/ship.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWindow } from "./commands/window.ts";
 import { thisTool } from "../lib/core/tool.ts";
@@ -39,7 +40,7 @@ function buildProgram(state: CommandState): Command {
     .exitOverride()
     .showHelpAfterError("(resguardo --help shows the commands; resguardo COMMAND --help its options)")
     .addHelpText("after", "\nExit codes: 0 done, 1 failed or breached, 2 wrong use or policy.");
-  for (const add of [addCheck, addKeys, addBackup, addList, addWindow, addVerify, addRestore, addDrill]) {
+  for (const add of [addCheck, addKeys, addBackup, addShip, addList, addWindow, addVerify, addRestore, addDrill]) {
     add(program, state);
   }
   for (const command of program.commands) {

@@ -104,6 +104,20 @@ const mysqlSource = z.strictObject({
       .describe("Log shipping; until it runs, the RPO is the time between two fulls, and freshness says so."),
     verify: schedule.optional(),
   }),
+  log: z
+    .strictObject({
+      segmentEvery: duration
+        .default("10s")
+        .describe("How often what was shipped becomes durable: the RPO while shipping runs."),
+      heartbeatTable: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Write resguardo.heartbeat on the source once a minute; the account needs CREATE, INSERT and UPDATE there.",
+        ),
+    })
+    .prefault({})
+    .describe("How schedule.ship ships the log."),
   retention: z
     .strictObject({ full: duration, log: duration.optional() })
     .optional()

@@ -4,6 +4,9 @@ import type { SourcePolicy } from "../core/policy-schema.ts";
 import type { Progress } from "../core/progress.ts";
 import type { BackupReader } from "../vault/backup-reader.ts";
 import type { BackupWriter, EngineContent } from "../vault/backup-writer.ts";
+import type { SegmentContent } from "../vault/segment-manifest.ts";
+import type { SegmentSink } from "../vault/segment-writer.ts";
+import type { Clock } from "../core/time.ts";
 
 /** One requirement and what was found: shown all at once, before anything fails because of it. */
 export interface Finding {
@@ -39,6 +42,40 @@ export interface SourceContext extends EngineContext {
   /** Connection URL with credentials; never logged. */
   url: string;
 }
+
+/** A log to be shipped into the vaults. */
+export interface ShipContext extends SourceContext {
+  /** What tells this shipper from others at the server. */
+  identity: string;
+  clock: Clock;
+  /** The end of the log in the vaults. */
+  previous: { id: string; content: SegmentContent } | undefined;
+  sink: SegmentSink;
+  /** Positions of the fulls that can be restored, oldest first. */
+  fulls(): Promise<EngineContent["position"][]>;
+  /** Shipping ends when it has caught up with the source as it is then. */
+  until: Date;
+}
+
+export interface ShipReport {
+  segments: number;
+  transactions: number;
+  plainBytes: number;
+  storedBytes: number;
+  /** Of the newest transaction that was shipped now. */
+  lastCommitAt: string | undefined;
+  /** The log in the vault holds everything that was committed until then. Empty where that is not known. */
+  caughtUpAt: string;
+  /** `gtid`, or `file` where the server has no GTIDs. */
+  resumedBy: "gtid" | "file";
+  /** Where the log can't be continued: only a full backup after it is followed by what comes now. */
+  gaps: { reason: string; message: string }[];
+  /** How often the connection broke. */
+  reconnects: number;
+}
+
+/** Where a full backup stands relative to a stretch of the log. */
+export type PlaceInLog = "before" | "within" | "after";
 
 /** What to restore, and where to. */
 export interface RestoreRequest extends EngineContext {
@@ -85,6 +122,10 @@ export interface RestoreReport {
 export interface SourceEngine {
   preflight(context: SourceContext): Promise<Finding[]>;
   backup(context: SourceContext, writer: BackupWriter): Promise<EngineContent>;
+  /** Ships the source's log, from where it ends in the vaults. */
+  ship(context: ShipContext): Promise<ShipReport>;
+  /** Whether the log from `first` to `last`, segments of one chain, goes on from a full backup at that position. */
+  placeInLog(full: EngineContent["position"], first: SegmentContent, last: SegmentContent): PlaceInLog;
   planRestore(request: RestoreRequest, reader: BackupReader): Promise<RestorePlan>;
   restore(request: RestoreRequest, reader: BackupReader): Promise<RestoreReport>;
   /** Row counts, fingerprints and objects of what stands on the target, against the backup. */

@@ -47,7 +47,7 @@ export class SegmentStore {
     const { source, signer, recipients, clock } = this.#options;
     const vaults = this.#outcomes.live.map(({ name }) => ({ name, previous: this.#previous.get(name) ?? null }));
     const manifest = { ...segment.manifest, vaults };
-    const envelope = await signEnvelope("resguardo-segment", manifest, signer, clock());
+    const envelope = await signEnvelope("resguardo-segment", manifest, signer, clock);
     const name = logPlace(source).nameOf(manifest.id);
     const blob = [encodeHead(envelope), ...segment.frames];
     const published = [

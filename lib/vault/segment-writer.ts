@@ -57,6 +57,13 @@ export interface SealedSegment {
   frames: Buffer[];
 }
 
+/** Where segments come from and go to. */
+export interface SegmentSink {
+  open(): OpenSegment;
+  /** Durable when it returns. */
+  store(segment: SealedSegment): Promise<void>;
+}
+
 /** Bytes that wait for the sealer before `write` waits. */
 const QUEUE_LIMIT_BYTES = 8 * 1024 * 1024;
 

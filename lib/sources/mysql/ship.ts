@@ -3,7 +3,9 @@ import { AppError, toAppError } from "../../core/errors.ts";
 import { retry } from "../../core/retry.ts";
 import type { FullPosition } from "./binlog/log-audit.ts";
 import { compareOffsets, heldAfter, type LogPosition } from "./binlog/log-position.ts";
-import { SegmentFiller, type SegmentSink } from "./binlog/segment-filler.ts";
+import { SegmentFiller } from "./binlog/segment-filler.ts";
+import type { ShipReport } from "../engine.ts";
+import type { SegmentSink } from "../../vault/segment-writer.ts";
 import { runSession, type SessionOptions } from "./ship-session.ts";
 
 /*
@@ -18,22 +20,6 @@ export interface ShipOptions extends Omit<SessionOptions, "serverId" | "replicaU
   /** The newest segment in the vault. */
   previous: { id: string; position: LogPosition } | undefined;
   sink: SegmentSink;
-}
-
-export interface ShipReport {
-  segments: number;
-  transactions: number;
-  plainBytes: number;
-  storedBytes: number;
-  /** Of the newest transaction that was shipped now. */
-  lastCommitAt: string | undefined;
-  /** The log in the vault holds everything that was committed until then. Empty where that is not known. */
-  caughtUpAt: string;
-  /** `gtid`, or `file` where the server has no GTIDs. */
-  resumedBy: "gtid" | "file";
-  gaps: { reason: string; message: string }[];
-  /** How often the connection broke. */
-  reconnects: number;
 }
 
 /** Ships the server's binary log until `until`. Throws the SOURCE_… codes, LOG_INCIDENT, and what the sink throws. */

@@ -1,15 +1,9 @@
 import type { SegmentContent } from "../../../vault/segment-manifest.ts";
-import type { OpenSegment, SealedSegment } from "../../../vault/segment-writer.ts";
+import type { OpenSegment, SealedSegment, SegmentSink } from "../../../vault/segment-writer.ts";
 import type { GtidSet } from "../gtid-set.ts";
 import type { LogPosition } from "./log-position.ts";
 import type { LogTracker, Stretch } from "./log-tracker.ts";
 import { formatMicros } from "./server-log.ts";
-
-/** Where segments come from and go to. */
-export interface SegmentSink {
-  open(): OpenSegment;
-  store(segment: SealedSegment): Promise<void>;
-}
 
 /** What is known besides the log's bytes. */
 export interface LogFacts {
