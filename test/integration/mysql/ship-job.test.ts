@@ -12,6 +12,8 @@ import { readSegment } from "../../../lib/vault/segment-head.ts";
 import { listSegments } from "../../../lib/vault/segment-index.ts";
 import { logChains } from "../../../lib/vault/segment-chain.ts";
 import { connectTo, startTestMysql, type TestMysql } from "../../support/mysql.ts";
+import { readFreshness } from "../../../lib/freshness/read-freshness.ts";
+import { recoveryWindowsOf } from "../../../lib/restore/list.ts";
 import { makeWorkspace, type Workspace } from "../../support/workspace.ts";
 
 let server: TestMysql;
@@ -104,6 +106,21 @@ describe("the job that ships", () => {
     expect(offsite?.held).toBe((await executed()).toString());
   });
 
+  it("makes a source as fresh as its log, in one window from the full backup on", async () => {
+    await run("INSERT INTO shop.items (v) VALUES ('newer')");
+    const before = new Date().toISOString();
+    await job({ job: "ship" });
+    const windows = await recoveryWindowsOf(context, "shop");
+    for (const { windows: found, gaps } of windows) {
+      expect(gaps).toEqual([]);
+      expect(found.map(({ backups }) => backups.length)).toEqual([1]);
+      expect((found[0]?.until ?? "") > before).toBe(true);
+    }
+    const [source] = context.policy.sources;
+    const freshness = source && (await readFreshness(context, source));
+    expect(freshness?.vaults.map(({ restorableUntil }) => (restorableUntil ?? "") > before)).toEqual([true, true]);
+  });
+
   it("asks for a full backup after a gap", async () => {
     await run(
       "INSERT INTO shop.items (v) VALUES ('lost'); FLUSH BINARY LOGS; INSERT INTO shop.items (v) VALUES ('kept')",
@@ -116,6 +133,14 @@ describe("the job that ships", () => {
     expect(receipt.details.figures["gaps"]).toContain("purged");
     const [primary] = await logs();
     expect(primary?.chains.map(({ start }) => start.reason)).toEqual(["first", "purged"]);
+    const [source] = context.policy.sources;
+    const freshness = source && (await readFreshness(context, source));
+    expect(freshness?.vaults.map(({ reason }) => reason.code)).toEqual(["LOG_GAP", "LOG_GAP"]);
+    await job({ job: "backup" });
+    await job({ job: "ship" });
+    const windows = await recoveryWindowsOf(context, "shop");
+    expect(windows.map(({ windows: found }) => found.length)).toEqual([2, 2]);
+    expect(windows.map(({ gaps }) => gaps.map(({ reason }) => reason))).toEqual([["purged"], ["purged"]]);
   });
 
   it("runs once at a time: a second one waits for the first to end", async () => {
