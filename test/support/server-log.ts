@@ -6,15 +6,18 @@ import { GtidSet } from "../../lib/sources/mysql/gtid-set.ts";
 import type { LogPiece } from "../../lib/sources/mysql/replay/replay.ts";
 import { connectTo, type TestMysql } from "./mysql.ts";
 
+/** A server on this machine whose binlog files can be read from its disk. */
+export type LoggingServer = Pick<TestMysql, "url" | "dataDir">;
+
 /** The binlog files of a test server as they are on its disk now. */
-export async function logFiles(server: TestMysql): Promise<string[]> {
+export async function logFiles(server: LoggingServer): Promise<string[]> {
   await using connection = await connectTo(server);
   const [rows] = await connection.query<RowDataPacket[]>("SHOW BINARY LOGS");
   return rows.map((row) => String(row["Log_name"]));
 }
 
 /** Reads a test server's binlog files, from the first or the named one. */
-export async function* serverLog(server: TestMysql, fromFile?: string): AsyncGenerator<LogPiece> {
+export async function* serverLog(server: LoggingServer, fromFile?: string): AsyncGenerator<LogPiece> {
   const files = await logFiles(server);
   for (const file of files.slice(fromFile === undefined ? 0 : files.indexOf(fromFile))) {
     const bytes = createReadStream(join(server.dataDir, file), { highWaterMark: 1024 * 1024 });

@@ -1,5 +1,5 @@
 import type { TransactionHead } from "../binlog/gtid-event.ts";
-import { formatGtid, GtidCollector, GtidSet } from "../gtid-set.ts";
+import { formatGtid, GtidCollector, type GtidSet } from "../gtid-set.ts";
 import type { Checkpoint, LogPosition, Pending } from "./checkpoint.ts";
 import { formatMicros } from "./stop-point.ts";
 

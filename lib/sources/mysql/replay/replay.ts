@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { AppError } from "../../../core/errors.ts";
 import type { Logger } from "../../../core/log.ts";
 import type { BinlogEvent } from "../binlog/event.ts";
@@ -69,25 +70,26 @@ export interface ReplayReport {
  * request. Throws RESTORE_FAILED, TARGET_UNSUITABLE, TIME_OUTSIDE_WINDOW, SOURCE_… codes.
  */
 export async function replayLog(request: ReplayRequest): Promise<ReplayReport> {
+  // Left by destroying it: a transaction of which the log has a part only must not be committed.
+  await using connection = await openReplaySession(request);
   await using queries = await openConnection(request.target, { signal: request.signal });
-  const checkpoints = new CheckpointTable(request.checkpointSchema);
   if (request.targetBinlog === "off") await queries.execute("SET SESSION sql_log_bin = OFF");
+  const checkpoints = new CheckpointTable(request.checkpointSchema);
   const found = await checkpoints.read(queries);
   const start = found ?? firstCheckpoint(request);
   if (found === undefined) await checkpoints.create(queries, start);
   if (start.temporaryTables) throw lostTemporaryTables();
   const progression = new Progression(start);
   const logBytes = isThere(start, request.stop, found !== undefined)
-    ? 0
-    : await run(request, queries, checkpoints, progression);
-  const reachedStop = logBytes === 0 || progression.stopped;
+    ? undefined
+    : await run(request, { connection, queries, checkpoints, progression });
   return {
     transactions: progression.transactions,
     rowEvents: progression.rowEvents,
     statements: progression.statements,
-    logBytes,
+    logBytes: logBytes ?? 0,
     resumed: found !== undefined,
-    reachedStop,
+    reachedStop: logBytes === undefined || progression.stopped,
     done: progression.done,
     lastCommitMicros: progression.lastCommitMicros,
     leftOut: progression.leftOut,
@@ -95,26 +97,27 @@ export async function replayLog(request: ReplayRequest): Promise<ReplayReport> {
   };
 }
 
-async function run(
-  request: ReplayRequest,
-  queries: MysqlConnection,
-  checkpoints: CheckpointTable,
-  progression: Progression,
-): Promise<number> {
-  // Left by destroying it: a transaction of which the log has a part only must not be committed.
-  await using connection = await openReplaySession(request);
+interface Parts {
+  connection: MysqlConnection;
+  queries: MysqlConnection;
+  checkpoints: CheckpointTable;
+  progression: Progression;
+}
+
+async function run(request: ReplayRequest, parts: Parts): Promise<number> {
+  const { connection, queries, checkpoints, progression } = parts;
   const [row] = await queries.query<"bytes">("SELECT @@max_allowed_packet AS bytes");
   const packetBytes = Number(row?.bytes);
+  const collations = await readCollations(queries);
   const channel = new StatementChannel(connection);
   try {
-    const session = new TargetSession(channel, await readCollations(queries));
+    const session = new TargetSession(channel, collations);
     const applier = new Applier({ session, queries, checkpoints, packetBytes });
     const { scope, stop, leaveOutRefused = false } = request;
     const replayer = new Replayer({ applier, progression, scope, stop, leaveOutRefused, packetBytes });
     const logBytes = await feed(request, replayer);
     await replayer.finish();
-    progression.stopped = replayer.stopped;
-    if (!replayer.stopped && isEdge(stop)) throw neverSeen(stop);
+    if (!progression.stopped && isEdge(stop)) throw neverSeen(stop);
     return logBytes;
   } finally {
     channel.close();
@@ -136,18 +139,39 @@ async function feed({ log, signal, onProgress }: ReplayRequest, replayer: Replay
   return logBytes;
 }
 
-async function openReplaySession({ target, targetBinlog, signal, logger }: ReplayRequest): Promise<MysqlConnection> {
+async function openReplaySession(request: ReplayRequest): Promise<MysqlConnection> {
+  const { target, targetBinlog, signal, logger } = request;
   const connection = await openConnection(target, { signal });
   try {
-    await connection.execute("SET SESSION transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 3600");
+    await connection.execute(`SET SESSION ${REQUIRED}`);
     if (targetBinlog === "off") await connection.execute("SET SESSION sql_log_bin = OFF");
     for (const setting of WHERE_ALLOWED) await setWhereAllowed(connection, `SESSION ${setting}`, logger);
+    await lockOut(connection, request.checkpointSchema);
     return connection;
   } catch (error: unknown) {
     connection.destroy();
     throw error;
   }
 }
+
+/**
+ * Waits until no other session replays into this restore. One whose client was killed still ends its statement, which may be
+ * a COMMIT or DDL that its checkpoint does not show yet; the server lets go of the lock when that session is over.
+ */
+async function lockOut(connection: MysqlConnection, checkpointSchema: string): Promise<void> {
+  const name = `resguardo-${createHash("sha256").update(checkpointSchema).digest("hex").slice(0, 32)}`;
+  const [row] = await connection.query<"got">("SELECT GET_LOCK(?, ?) AS got", [name, LOCK_WAIT_SECONDS]);
+  if (row?.got === "1") return;
+  throw new AppError("RESTORE_FAILED", `another session still replays into this restore after ${LOCK_WAIT_SECONDS} s`, {
+    hint: `On the target, SELECT IS_USED_LOCK('${name}') gives its id: wait for its end, or KILL it.`,
+    retryable: true,
+  });
+}
+
+const LOCK_WAIT_SECONDS = 600;
+
+// An idle session keeps the lock until the server gives it up.
+const REQUIRED = "transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 3600, wait_timeout = 3600";
 
 // What a source logged was right there: the target's own rules for new tables don't apply.
 const WHERE_ALLOWED = [

@@ -34,7 +34,7 @@ type Phase = "between" | "started" | "body" | "xa" | "create-select";
 
 /** Events of one BINLOG statement; base64 makes a third more of them. */
 const STATEMENT_BYTES = 4 * 1024 * 1024;
-const BATCH_BYTES = 2 * 1024 * 1024;
+const BATCH_BYTES = 1024 * 1024;
 const BATCH_TRANSACTIONS = 2000;
 
 const IGNORED = new Set<number>([
@@ -61,8 +61,6 @@ export interface ReplayerOptions {
 }
 
 export class Replayer {
-  /** The stop point is reached. */
-  stopped = false;
   readonly #applier: Applier;
   readonly #progress: Progression;
   readonly #scope: ReplayScope;
@@ -92,6 +90,11 @@ export class Replayer {
     this.#statementBytes = Math.min(STATEMENT_BYTES, Math.floor((options.packetBytes - 1024) * 0.75));
     this.#maps = new TableMaps(options.scope);
     this.#standalone = new StandaloneStatements(options.applier, options.progression);
+  }
+
+  /** Whether the stop point is reached. */
+  get stopped(): boolean {
+    return this.#progress.stopped;
   }
 
   /** Takes the next event of a file. A promise has to be waited for before the next one. */
@@ -144,7 +147,7 @@ export class Replayer {
   }
 
   async #halt(): Promise<void> {
-    this.stopped = true;
+    this.#progress.stopped = true;
     this.#phase = "between";
     await this.#flush();
     await this.#applier.idle();
@@ -268,7 +271,7 @@ export class Replayer {
 
   async #endXa(event: BinlogEvent): Promise<void> {
     const { onePhase, globalId, branch, formatId } = readXaPrepare(event);
-    if (this.#skips !== undefined) return await this.#end();
+    if (this.#skips !== undefined) return this.#end();
     const xid = xidText(globalId.toString("hex"), branch.toString("hex"), formatId);
     if (xid !== this.#xid.toLowerCase().replaceAll("x'", "X'")) throw cutOff();
     await this.#applier.steps(this.#batch.takeCurrent(this.#statementBytes));
@@ -291,7 +294,7 @@ export class Replayer {
 
   /** A transaction that was rolled back is logged where it changed tables without transactions: those rows stay. */
   async #rollback(): Promise<void> {
-    if (this.#skips !== undefined) return await this.#end();
+    if (this.#skips !== undefined) return this.#end();
     if (!this.#isOpen) {
       await this.#flush();
       await this.#applier.command("BEGIN");

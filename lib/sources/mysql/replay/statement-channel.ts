@@ -17,8 +17,8 @@ export class StatementChannel {
   readonly #others: ((bytes: Buffer) => void)[];
   #answer = new AnswerReader();
   #resolve: (() => void) | undefined;
-  #reject: ((reason: unknown) => void) | undefined;
-  #failure: unknown;
+  #reject: ((reason: AppError) => void) | undefined;
+  #failure: AppError | undefined;
 
   constructor(connection: MysqlConnection) {
     this.#connection = connection;

@@ -39,7 +39,7 @@ export class TargetSession {
   }
 
   async #runExpecting(errorCode: number, sql: Buffer): Promise<void> {
-    if (errorCode === 0) return await this.channel.run(sql);
+    if (errorCode === 0) return this.channel.run(sql);
     try {
       await this.channel.run(sql);
     } catch (error: unknown) {
