@@ -1,5 +1,5 @@
 import type { RowDataPacket } from "mysql2/promise";
-import { formatGtid, type Gtid, GtidSet } from "../../lib/sources/mysql/gtid-set.ts";
+import { formatGtid, type Gtid, type GtidSet } from "../../lib/sources/mysql/gtid-set.ts";
 import { eventually } from "./eventually.ts";
 import { connectTo, startTestMysql, type TestMysql } from "./mysql.ts";
 import { executedGtids } from "./server-log.ts";

@@ -7,6 +7,7 @@ import { isRowsEvent } from "../binlog/row-events.ts";
 import type { Applier } from "./applier.ts";
 import { Batch } from "./batch.ts";
 import type { Checkpoint, LogPosition } from "./checkpoint.ts";
+import { disableEvent } from "./disable-event.ts";
 import { opensTransaction, readStatement, roleOf, textOf, tokensOf } from "./logged-statement.ts";
 import type { Progression } from "./progression.ts";
 import { formatStatement } from "./row-statements.ts";
@@ -213,8 +214,11 @@ export class Replayer {
   }
 
   #takeStatement(statement: ReturnType<typeof readStatement>): Promise<void> | undefined {
-    const { text, encode } = textOf(statement.query.sql);
-    const tokens = tokensOf(statement, text);
+    const { text: logged, encode } = textOf(statement.query.sql);
+    const loggedTokens = tokensOf(statement, logged);
+    const disabled = disableEvent(logged, loggedTokens);
+    const text = disabled ?? logged;
+    const tokens = disabled === undefined ? loggedTokens : tokensOf(statement, disabled);
     const plan = this.#settle(planStatement(statement, text, tokens, this.#scope));
     if (plan.kind === "run") {
       const planned = { statement, sql: encode(plan.text), schema: plan.schema };
