@@ -108,10 +108,10 @@ class ShipSession {
     if (start.kind === "restart" && start.reason !== "first") onGap({ reason: start.reason, message: start.message });
     logger.info("ship-started", { by: "gtids" in start.from ? "gtid" : "file", server: this.#server.serverUuid });
     let from = start.from;
-    const rest = "gtids" in from ? this.#restOfFile() : undefined;
-    if (rest !== undefined && "gtids" in from) {
+    const rest = start.kind === "continue" && "gtids" in from ? this.#restOfFile() : undefined;
+    if (rest !== undefined) {
       await this.#ship(rest, "this file");
-      from = { gtids: start.before.union(this.#tracker.added) };
+      from = { gtids: this.#filler.closed.union(this.#tracker.added) };
     }
     await this.#ship(from, "follow");
   }

@@ -1,6 +1,6 @@
 import type { SegmentContent } from "../../../vault/segment-manifest.ts";
 import type { OpenSegment, SealedSegment, SegmentSink } from "../../../vault/segment-writer.ts";
-import type { GtidSet } from "../gtid-set.ts";
+import { GtidSet } from "../gtid-set.ts";
 import type { LogPosition } from "./log-position.ts";
 import type { LogTracker, Stretch } from "./log-tracker.ts";
 import { formatMicros } from "./server-log.ts";
@@ -30,7 +30,7 @@ export class SegmentFiller {
   lastCommitAt: string | undefined;
   readonly #sink: SegmentSink;
   #follows: SegmentContent["follows"] | undefined;
-  #before: GtidSet | undefined;
+  #before = GtidSet.empty;
   #open: OpenSegment | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
@@ -45,6 +45,11 @@ export class SegmentFiller {
   /** Bytes in the segment that is being filled. */
   get bytes(): number {
     return (this.#open?.plainBytes ?? 0) + this.#pendingBytes;
+  }
+
+  /** Every transaction up to the end of the last segment that was closed. */
+  get closed(): GtidSet {
+    return this.#before;
   }
 
   /** The next segment starts from this set, and after that reason when it can't follow the one before. */
@@ -101,7 +106,7 @@ export class SegmentFiller {
     const position: LogPosition = {
       serverUuid: facts.serverUuid,
       gtidMode: facts.gtidMode,
-      before: (this.#before ?? stretch.added).toString(),
+      before: this.#before.toString(),
       added: stretch.added.toString(),
       runs: stretch.runs,
       formatDescription: stretch.formatDescription?.toString("base64") ?? null,
@@ -125,7 +130,7 @@ export class SegmentFiller {
   #count(stretch: Stretch, { manifest }: SealedSegment, content: SegmentContent): void {
     const position = content.position as LogPosition;
     this.held = position;
-    this.#before = this.#before?.union(stretch.added);
+    this.#before = this.#before.union(stretch.added);
     this.#follows = { kind: "segment", id: manifest.id };
     this.storedCaughtUpAt = content.caughtUpAt ?? this.storedCaughtUpAt;
     this.lastCommitAt = content.lastCommitAt ?? this.lastCommitAt;
