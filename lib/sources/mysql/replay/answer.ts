@@ -21,6 +21,12 @@ export class AnswerReader {
   #bytes: Buffer = Buffer.alloc(0);
   #part: "head" | "columns" | "rows" = "head";
   #continues = false;
+  readonly #sendFile: ((sequence: number) => void) | undefined;
+
+  /** `sendFile` sends the file that the server asks for, in packets from this number on. */
+  constructor(sendFile?: (sequence: number) => void) {
+    this.#sendFile = sendFile;
+  }
 
   /** True once the answer is complete. Throws SOURCE_PROTOCOL. */
   push(bytes: Buffer): boolean {
@@ -31,15 +37,16 @@ export class AnswerReader {
       const length = this.#bytes.readUIntLE(0, 3);
       if (this.#bytes.length < HEADER_SIZE + length) break;
       const payload = this.#bytes.subarray(HEADER_SIZE, HEADER_SIZE + length);
+      const sequence = this.#bytes[3] ?? 0;
       this.#bytes = this.#bytes.subarray(HEADER_SIZE + length);
       if (ended) throw unexpected("bytes after the end of an answer");
-      if (!this.#continues) ended = this.#take(payload);
+      if (!this.#continues) ended = this.#take(payload, sequence);
       this.#continues = length === MAX_PAYLOAD;
     }
     return ended;
   }
 
-  #take(payload: Buffer): boolean {
+  #take(payload: Buffer, sequence: number): boolean {
     const first = payload[0];
     if (first === ERROR) {
       this.error = readError(payload);
@@ -48,7 +55,11 @@ export class AnswerReader {
     const isEof = first === EOF && payload.length < 9;
     if (this.#part === "head") {
       if (first === OK) return (okStatus(payload) & MORE_RESULTS) === 0;
-      if (first === LOCAL_FILE) throw unexpected("a request for a local file");
+      if (first === LOCAL_FILE) {
+        if (this.#sendFile === undefined) throw unexpected("a request for a local file");
+        this.#sendFile(sequence + 1);
+        return false;
+      }
       this.#part = "columns";
     } else if (isEof && this.#part === "columns") {
       this.#part = "rows";

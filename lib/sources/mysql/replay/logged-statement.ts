@@ -12,11 +12,17 @@ export interface LoggedStatement {
   suppressUse: boolean;
   /** INTVAR, RAND and USER_VAR events. */
   context: readonly BinlogEvent[];
+  /** The file of a LOAD DATA statement. */
+  file?: readonly Buffer[];
 }
 
-export function readStatement(event: BinlogEvent, context: readonly BinlogEvent[]): LoggedStatement {
+export function readStatement(
+  event: BinlogEvent,
+  context: readonly BinlogEvent[],
+  query: QueryEvent = readQuery(event),
+): LoggedStatement {
   return {
-    query: readQuery(event),
+    query,
     timestamp: event.timestamp,
     suppressUse: (event.flags & EVENT_FLAG.suppressUse) !== 0,
     context,

@@ -16,6 +16,10 @@ export class Progression {
   transactions = 0;
   rowEvents = 0;
   statements = 0;
+  /** The transaction that was read last. */
+  current: TransactionHead | undefined;
+  /** The log held XA transactions. */
+  sawXa = false;
   /** The stop point was reached. */
   stopped = false;
   /** Of the last transaction that was replayed; microseconds since 1970. */
@@ -95,7 +99,8 @@ export class Progression {
   /** Names a transaction in messages. */
   describe(head: TransactionHead | undefined): string {
     if (head?.gtid !== undefined) return `transaction ${formatGtid(head.gtid)}`;
-    return `transaction committed at ${formatMicros(head?.immediateCommitMicros ?? 0n)}`;
+    if (head === undefined) return "the first transaction";
+    return `transaction committed at ${formatMicros(head.immediateCommitMicros)}`;
   }
 
   #at(done: GtidSet, position: LogPosition | undefined, pending?: Pending): Checkpoint {

@@ -1,16 +1,17 @@
-import { createHash } from "node:crypto";
 import { AppError } from "../../../core/errors.ts";
 import type { Logger } from "../../../core/log.ts";
 import type { BinlogEvent } from "../binlog/event.ts";
 import { type MysqlConnection, openConnection } from "../connection.ts";
 import { formatGtid, type GtidSet } from "../gtid-set.ts";
-import { setWhereAllowed } from "../restore-session.ts";
+import { errorNumber, toRestoreError } from "../restore-session.ts";
 import type { MysqlTarget } from "../url.ts";
 import { Applier } from "./applier.ts";
 import { type Checkpoint, CheckpointTable, type LogPosition } from "./checkpoint.ts";
 import { checkedEvents } from "./checked-events.ts";
 import { preparedXids } from "./pending.ts";
 import { type LeftOut, Progression } from "./progression.ts";
+import { lostTemporaryTables, neverSeen } from "./replay-errors.ts";
+import { openReplaySession } from "./replay-session.ts";
 import { Replayer } from "./replayer.ts";
 import type { ReplayScope } from "./scope.ts";
 import { StatementChannel } from "./statement-channel.ts";
@@ -93,9 +94,21 @@ export async function replayLog(request: ReplayRequest): Promise<ReplayReport> {
     done: progression.done,
     lastCommitMicros: progression.lastCommitMicros,
     leftOut: progression.leftOut,
-    preparedXa: [...(await preparedXids(queries))],
+    preparedXa: await readPrepared(queries, progression),
   };
 }
+
+/** An account without XA_RECOVER_ADMIN is enough for a log without XA. */
+async function readPrepared(queries: MysqlConnection, { sawXa }: Progression): Promise<string[]> {
+  try {
+    return [...(await preparedXids(queries))];
+  } catch (error: unknown) {
+    if (sawXa || errorNumber(error) !== XA_RECOVER_REFUSED) throw error;
+    return [];
+  }
+}
+
+const XA_RECOVER_REFUSED = 1401;
 
 interface Parts {
   connection: MysqlConnection;
@@ -119,6 +132,8 @@ async function run(request: ReplayRequest, parts: Parts): Promise<number> {
     await replayer.finish();
     if (!progression.stopped && isEdge(stop)) throw neverSeen(stop);
     return logBytes;
+  } catch (error: unknown) {
+    throw toRestoreError(error, `replaying, at or before ${progression.describe(progression.current)}`);
   } finally {
     channel.close();
   }
@@ -138,48 +153,6 @@ async function feed({ log, signal, onProgress }: ReplayRequest, replayer: Replay
   }
   return logBytes;
 }
-
-async function openReplaySession(request: ReplayRequest): Promise<MysqlConnection> {
-  const { target, targetBinlog, signal, logger } = request;
-  const connection = await openConnection(target, { signal });
-  try {
-    await connection.execute(`SET SESSION ${REQUIRED}`);
-    if (targetBinlog === "off") await connection.execute("SET SESSION sql_log_bin = OFF");
-    for (const setting of WHERE_ALLOWED) await setWhereAllowed(connection, `SESSION ${setting}`, logger);
-    await lockOut(connection, request.checkpointSchema);
-    return connection;
-  } catch (error: unknown) {
-    connection.destroy();
-    throw error;
-  }
-}
-
-/**
- * Waits until no other session replays into this restore. One whose client was killed still ends its statement, which may be
- * a COMMIT or DDL that its checkpoint does not show yet; the server lets go of the lock when that session is over.
- */
-async function lockOut(connection: MysqlConnection, checkpointSchema: string): Promise<void> {
-  const name = `resguardo-${createHash("sha256").update(checkpointSchema).digest("hex").slice(0, 32)}`;
-  const [row] = await connection.query<"got">("SELECT GET_LOCK(?, ?) AS got", [name, LOCK_WAIT_SECONDS]);
-  if (row?.got === "1") return;
-  throw new AppError("RESTORE_FAILED", `another session still replays into this restore after ${LOCK_WAIT_SECONDS} s`, {
-    hint: `On the target, SELECT IS_USED_LOCK('${name}') gives its id: wait for its end, or KILL it.`,
-    retryable: true,
-  });
-}
-
-const LOCK_WAIT_SECONDS = 600;
-
-// An idle session keeps the lock until the server gives it up.
-const REQUIRED = "transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 3600, wait_timeout = 3600";
-
-// What a source logged was right there: the target's own rules for new tables don't apply.
-const WHERE_ALLOWED = [
-  "sql_generate_invisible_primary_key = OFF",
-  "sql_require_primary_key = OFF",
-  "innodb_strict_mode = OFF",
-  "restrict_fk_on_non_standard_key = OFF",
-];
 
 function firstCheckpoint({ from, fromPosition }: ReplayRequest): Checkpoint {
   return { done: from, position: fromPosition, pending: undefined, temporaryTables: false };
@@ -202,16 +175,4 @@ function isThere({ done }: Checkpoint, stop: StopPoint, resumed: boolean): boole
       hint: "Restore from an earlier backup.",
     },
   );
-}
-
-function neverSeen(stop: Edge): AppError {
-  return new AppError("TIME_OUTSIDE_WINDOW", `${formatStopPoint(stop)}: the log does not hold that transaction`, {
-    hint: "Look for the GTID with resguardo changes; everything that the log holds is on the target now.",
-  });
-}
-
-function lostTemporaryTables(): AppError {
-  return new AppError("RESTORE_FAILED", "the replay was interrupted while the log had temporary tables open", {
-    hint: "They are gone with its connection: start the restore again from the backup.",
-  });
 }

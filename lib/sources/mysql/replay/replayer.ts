@@ -1,6 +1,6 @@
 import { AppError } from "../../../core/errors.ts";
 import { type BinlogEvent, EVENT, EVENT_FLAG, readFormatDescription } from "../binlog/event.ts";
-import { readIncident, readXaPrepare } from "../binlog/event-bodies.ts";
+import { readXaPrepare } from "../binlog/event-bodies.ts";
 import { isTransactionHead, readTransactionHead, type TransactionHead } from "../binlog/gtid-event.ts";
 import { openPayload } from "../binlog/payload-event.ts";
 import { isRowsEvent } from "../binlog/row-events.ts";
@@ -9,7 +9,9 @@ import { Batch } from "./batch.ts";
 import type { Checkpoint, LogPosition } from "./checkpoint.ts";
 import { disableEvent } from "./disable-event.ts";
 import { opensTransaction, readStatement, roleOf, textOf, tokensOf } from "./logged-statement.ts";
+import { isFileEvent, LoadedFiles, readLoadQuery } from "./loaded-file.ts";
 import type { Progression } from "./progression.ts";
+import { cutOff, incident, unknownEvent } from "./replay-errors.ts";
 import { formatStatement } from "./row-statements.ts";
 import type { ReplayScope } from "./scope.ts";
 import { isContextEvent } from "./statement-context.ts";
@@ -79,6 +81,7 @@ export class Replayer {
   #isOpen = false;
   #xid = "";
   #context: BinlogEvent[] = [];
+  readonly #files = new LoadedFiles();
   #format = "";
   #at: LogPosition = { file: "", offset: 0 };
 
@@ -124,6 +127,8 @@ export class Replayer {
     if (type === EVENT.tableMap) this.#maps.add(event);
     else if (isRowsEvent(type)) return this.#takeRows(event);
     else if (isContextEvent(type)) this.#context.push(event);
+    else if (isFileEvent(type)) this.#files.add(event);
+    else if (type === EVENT.executeLoadQuery) return this.#takeLoad(event);
     else if ((event.flags & EVENT_FLAG.ignorable) === 0) throw unknownEvent(type);
     return undefined;
   }
@@ -133,6 +138,7 @@ export class Replayer {
     const head = readTransactionHead(event);
     const startsAt: LogPosition = { file: this.#at.file, offset: this.#at.offset - event.size };
     this.#head = head;
+    this.#progress.current = head;
     this.#phase = "started";
     this.#skips = this.#progress.isDone(head, startsAt) ? "done" : undefined;
     if (this.#skips !== undefined) return undefined;
@@ -213,6 +219,13 @@ export class Replayer {
     return undefined;
   }
 
+  #takeLoad(event: BinlogEvent): Promise<void> | undefined {
+    const { query, fileId } = readLoadQuery(event);
+    const statement = { ...readStatement(event, this.#context, query), file: this.#files.take(fileId) };
+    this.#context = [];
+    return this.#takeStatement(statement);
+  }
+
   #takeStatement(statement: ReturnType<typeof readStatement>): Promise<void> | undefined {
     const { text: logged, encode } = textOf(statement.query.sql);
     const loggedTokens = tokensOf(statement, logged);
@@ -265,6 +278,7 @@ export class Replayer {
 
   async #startXa(xid: string): Promise<void> {
     this.#phase = "xa";
+    this.#progress.sawXa = true;
     this.#xid = xid;
     if (this.#skips !== undefined) return;
     await this.#flush();
@@ -291,6 +305,7 @@ export class Replayer {
 
   #standaloneXa(role: "xa-commit" | "xa-rollback", xid: string): Promise<void> | undefined {
     if (this.#skips !== undefined) return this.#end();
+    this.#progress.sawXa = true;
     return this.#runAlone(() =>
       this.#standalone.finishXa(role, xid, this.#progress.describe(this.#head), this.#after()),
     );
@@ -348,23 +363,4 @@ export class Replayer {
     const steps = this.#batch.takeComplete(this.#statementBytes);
     await this.#applier.transaction(steps, this.#progress.checkpoint());
   }
-}
-
-function incident(event: BinlogEvent): AppError {
-  const { number } = readIncident(event);
-  return new AppError("RESTORE_FAILED", `the log holds incident ${number}: the source lost changes there`, {
-    hint: "Restore up to before it, or from a backup that was taken after it.",
-  });
-}
-
-function unknownEvent(type: number): AppError {
-  return new AppError("SOURCE_UNSUPPORTED", `the log holds an event of type ${type}, which can't be replayed`, {
-    hint: "Where it is LOAD DATA in statement format, set binlog_format to ROW on the source; else update this program.",
-  });
-}
-
-function cutOff(): AppError {
-  return new AppError("RESTORE_FAILED", "the log is not whole: a transaction starts or ends where it can't", {
-    hint: "Run resguardo verify: it says which pieces of the log are damaged or missing.",
-  });
 }

@@ -3,7 +3,7 @@ import { AppError } from "../../../core/errors.ts";
 import type { MysqlConnection } from "../connection.ts";
 import { toSourceError } from "../driver-errors.ts";
 import { AnswerReader } from "./answer.ts";
-import { statementPackets } from "./statement-packets.ts";
+import { filePackets, statementPackets } from "./statement-packets.ts";
 
 /**
  * Runs statements of raw bytes on a connection's socket, past mysql2: a logged statement is text in a character set of its
@@ -33,16 +33,30 @@ export class StatementChannel {
 
   /** Runs one statement to its end. Throws the SOURCE_… codes; the server's own words are in the cause only. */
   async run(...parts: (Buffer | string)[]): Promise<void> {
+    await this.#send(parts, new AnswerReader());
+  }
+
+  /** Runs a LOAD DATA LOCAL statement with these bytes as its file. */
+  async load(sql: Buffer, file: readonly Buffer[]): Promise<void> {
+    const sendFile = (sequence: number): void => this.#write(filePackets(file, sequence));
+    await this.#send([sql], new AnswerReader(sendFile));
+  }
+
+  async #send(parts: readonly (Buffer | string)[], answer: AnswerReader): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#resolve !== undefined) throw new AppError("INVARIANT", "two statements at a time on one channel");
     await new Promise<void>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      this.#answer = new AnswerReader();
-      this.#socket.cork();
-      for (const packet of statementPackets(parts)) this.#socket.write(packet);
-      this.#socket.uncork();
+      this.#answer = answer;
+      this.#write(statementPackets(parts));
     });
+  }
+
+  #write(packets: Iterable<Buffer>): void {
+    this.#socket.cork();
+    for (const packet of packets) this.#socket.write(packet);
+    this.#socket.uncork();
   }
 
   /** Gives the socket back to the connection; cuts it where a statement still runs. */

@@ -35,13 +35,15 @@ export class TargetSession {
     for (const event of context) {
       await this.channel.run(contextStatement(event, (id) => this.#collation(id)));
     }
-    await this.#runExpecting(query.errorCode, sql);
+    const { file } = statement;
+    const send = (): Promise<void> => (file === undefined ? this.channel.run(sql) : this.channel.load(sql, file));
+    await this.#runExpecting(query.errorCode, send);
   }
 
-  async #runExpecting(errorCode: number, sql: Buffer): Promise<void> {
-    if (errorCode === 0) return this.channel.run(sql);
+  async #runExpecting(errorCode: number, send: () => Promise<void>): Promise<void> {
+    if (errorCode === 0) return send();
     try {
-      await this.channel.run(sql);
+      await send();
     } catch (error: unknown) {
       if (errorNumber(error) !== errorCode) throw error;
     }

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { RowDataPacket } from "mysql2/promise";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -5,11 +6,12 @@ import {
   isTransactionHead,
   type TransactionHead,
 } from "../../../../lib/sources/mysql/binlog/gtid-event.ts";
-import { type Gtid, GtidSet } from "../../../../lib/sources/mysql/gtid-set.ts";
+import { formatGtid, type Gtid, GtidSet } from "../../../../lib/sources/mysql/gtid-set.ts";
 import { readMapping } from "../../../../lib/sources/mysql/mapping.ts";
 import { replayScope } from "../../../../lib/sources/mysql/replay/scope.ts";
 import type { SchemaModel } from "../../../../lib/sources/mysql/schema-model.ts";
-import { connectTo, startTestMysql, type TestMysql } from "../../../support/mysql.ts";
+import { connectTo, createUser, startTestMysql, type TestMysql } from "../../../support/mysql.ts";
+import { parseMysqlUrl } from "../../../../lib/sources/mysql/url.ts";
 import { replay, type TestReplay } from "../../../support/replay.ts";
 import { executedGtids, serverLog, tableStates } from "../../../support/server-log.ts";
 
@@ -20,7 +22,7 @@ let count = 0;
 beforeAll(async () => {
   [source, target] = await Promise.all([
     startTestMysql({ max_allowed_packet: "64M" }),
-    startTestMysql({ server_id: 2, max_allowed_packet: "4M" }),
+    startTestMysql({ server_id: 2, max_allowed_packet: "4M", log_bin_trust_function_creators: "ON" }),
   ]);
 });
 
@@ -199,6 +201,26 @@ describe("replaying", () => {
     await expectSame(schema);
   });
 
+  it("loads the files of LOAD DATA in statement format again", async () => {
+    const { schema, restore } = await inSchema("CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(100), c INT DEFAULT 7)");
+    const lines = (from: number, howMany: number): string =>
+      Array.from({ length: howMany }, (_, n) => `${from + n}\t${"é".repeat(n % 40)}\n`).join("");
+    await using loader = await connectTo(source, schema);
+    await loader.query("SET binlog_format = 'STATEMENT'");
+    for (const [into, text] of [
+      ["INTO TABLE t", lines(1, 20_000)],
+      ["REPLACE INTO TABLE t", lines(10, 5)],
+    ]) {
+      await loader.query({
+        sql: `LOAD DATA LOCAL INFILE 'x' ${into} CHARACTER SET utf8mb4 (a, @b) SET b = UPPER(@b)`,
+        infileStreamFactory: () => Readable.from([Buffer.from(text ?? "")]),
+      });
+    }
+    await restore();
+    await expectSame(schema);
+    expect(await query(target, `SELECT COUNT(*) AS loaded FROM ${schema}.t`)).toEqual([{ loaded: 20_000 }]);
+  });
+
   it("brings scheduled events back disabled", async () => {
     const { schema, restore } = await inSchema(`
       CREATE TABLE t (a INT);
@@ -212,6 +234,31 @@ describe("replaying", () => {
       ["idle", "plain", "still_often"].map((name) => ({ name, status: "DISABLED" })),
     );
     await query(source, `DROP DATABASE ${schema}`);
+  });
+
+  it("says near which transaction the target refused something", async () => {
+    const { schema, restore } = await inSchema("CREATE TABLE t (a INT PRIMARY KEY); INSERT INTO t VALUES (1)");
+    await restore();
+    await query(target, `DROP TABLE ${schema}.t`);
+    await query(source, `INSERT INTO ${schema}.t VALUES (2)`);
+    const gtid = formatGtid(await lastGtid());
+    await expect(restore()).rejects.toMatchObject({
+      code: "RESTORE_FAILED",
+      message: `replaying, at or before transaction ${gtid}: server error 1146 (SQLSTATE 42S02)`,
+    });
+  });
+
+  it("is content with these privileges, where creators of triggers are trusted", async () => {
+    const { schema, restore } = await inSchema(`
+      CREATE TABLE t (a INT PRIMARY KEY AUTO_INCREMENT, b VARCHAR(50)); INSERT INTO t (b) VALUES ('x'); ALTER TABLE t ADD COLUMN c INT;
+      CREATE VIEW v AS SELECT a FROM t; CREATE PROCEDURE p() SELECT 1; CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.c = 1;
+      SET binlog_format = 'STATEMENT'; INSERT INTO t (b) VALUES (RAND()); SET binlog_format = 'ROW'; DELETE FROM t WHERE a = 1`);
+    const url = await createUser(target, [
+      "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, TRIGGER, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, EVENT, CREATE TEMPORARY TABLES ON *.*",
+      "BINLOG_ADMIN, SESSION_VARIABLES_ADMIN, SET_ANY_DEFINER, SYSTEM_USER ON *.*",
+    ]);
+    expect(await restore({ target: parseMysqlUrl(url) })).toMatchObject({ preparedXa: [] });
+    await expectSame(schema);
   });
 
   it("writes the target's binlog only when told to", async () => {
