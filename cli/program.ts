@@ -4,6 +4,7 @@ import { maskSecrets } from "../lib/core/log.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCheck } from "./commands/check.ts";
 import { addDrill } from "./commands/drill.ts";
+import { addExport } from "./commands/export.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addList } from "./commands/list.ts";
 import { addRestore } from "./commands/restore.ts";
@@ -40,7 +41,18 @@ function buildProgram(state: CommandState): Command {
     .exitOverride()
     .showHelpAfterError("(resguardo --help shows the commands; resguardo COMMAND --help its options)")
     .addHelpText("after", "\nExit codes: 0 done, 1 failed or breached, 2 wrong use or policy.");
-  for (const add of [addCheck, addKeys, addBackup, addShip, addList, addWindow, addVerify, addRestore, addDrill]) {
+  for (const add of [
+    addCheck,
+    addKeys,
+    addBackup,
+    addShip,
+    addExport,
+    addList,
+    addWindow,
+    addVerify,
+    addRestore,
+    addDrill,
+  ]) {
     add(program, state);
   }
   for (const command of program.commands) {

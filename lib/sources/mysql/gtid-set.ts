@@ -143,14 +143,21 @@ export class GtidSet {
   }
 }
 
+interface CollectedRange {
+  uuid: string;
+  tag: string;
+  intervals: { first: bigint; last: bigint }[];
+}
+
 /** Collects the GTIDs of a log, which mostly come in order, without a new set for each. */
 export class GtidCollector {
-  readonly #ranges = new Map<string, { uuid: string; tag: string; intervals: { first: bigint; last: bigint }[] }>();
+  readonly #ranges = new Map<string, CollectedRange>();
+  #latest: CollectedRange | undefined;
 
   add({ uuid, tag, number }: Gtid): void {
-    const key = keyOf(uuid, tag);
-    let range = this.#ranges.get(key);
-    if (range === undefined) this.#ranges.set(key, (range = { uuid, tag, intervals: [] }));
+    const latest = this.#latest;
+    const range = latest?.uuid === uuid && latest.tag === tag ? latest : this.#rangeOf(uuid, tag);
+    this.#latest = range;
     const last = range.intervals.at(-1);
     if (last !== undefined && last.last + 1n === number) last.last = number;
     else range.intervals.push({ first: number, last: number });
@@ -158,6 +165,13 @@ export class GtidCollector {
 
   toSet(): GtidSet {
     return GtidSet.of(this.#ranges.values());
+  }
+
+  #rangeOf(uuid: string, tag: string): CollectedRange {
+    const key = keyOf(uuid, tag);
+    const range = this.#ranges.get(key) ?? { uuid, tag, intervals: [] };
+    this.#ranges.set(key, range);
+    return range;
   }
 }
 

@@ -39,8 +39,6 @@ const HARD_LIMIT_BYTES = 64 * 1024 * 1024;
 /** How often an idle server's log gets a segment without data that says so. */
 const IDLE_MARK_MS = 60_000;
 const MARK_TIMEOUT_MS = 10_000;
-/** How much later than `until` shipping ends, caught up or not. */
-const OVERTIME_MS = 30_000;
 
 type ServerLog = Awaited<ReturnType<typeof readServerLog>>;
 
@@ -152,29 +150,32 @@ class ShipSession {
   }
 
   async #take(pieces: readonly EventPiece[]): Promise<void> {
-    const { clock, signal, segmentMs } = this.#options;
+    const { clock, signal } = this.#options;
     signal.throwIfAborted();
     const now = clock().getTime();
-    const isDue = this.#openedAt !== undefined && now - this.#openedAt >= segmentMs;
     for (const piece of pieces) {
       const bytes = this.#tracker.take(piece);
       if (bytes !== undefined) {
         this.#openedAt ??= now;
-        await this.#filler.add(bytes);
+        const flushed = this.#filler.add(bytes);
+        if (flushed !== undefined) await flushed;
       }
-      if (this.#mustClose(isDue)) await this.#close();
+      if (this.#mustClose(now)) await this.#close();
     }
     this.#compareWithMark();
-    const overtimeMs = now - this.#options.until.getTime();
-    if (this.#mark === undefined && (now >= this.#nextMarkAt || overtimeMs >= 0)) await this.#lookForMark(now);
-    this.#isOver = (overtimeMs >= 0 && this.#mark === undefined) || overtimeMs >= OVERTIME_MS;
+    const isTime = now >= this.#options.until.getTime();
+    if (this.#mark === undefined && (isTime || now >= this.#nextMarkAt)) await this.#lookForMark(now);
+    this.#isOver = isTime && this.#mark === undefined;
     await this.#closeWhenQuiet(now);
   }
 
-  #mustClose(isDue: boolean): boolean {
-    const { bytes } = this.#filler;
-    if (bytes >= HARD_LIMIT_BYTES) return true;
-    return this.#tracker.isAtBoundary && bytes > 0 && (bytes >= SOFT_LIMIT_BYTES || isDue);
+  #mustClose(now: number): boolean {
+    if (!this.#tracker.isAtBoundary) return this.#filler.bytes >= HARD_LIMIT_BYTES;
+    return this.#filler.bytes >= SOFT_LIMIT_BYTES || this.#isDue(now);
+  }
+
+  #isDue(now: number): boolean {
+    return this.#openedAt !== undefined && now - this.#openedAt >= this.#options.segmentMs;
   }
 
   #compareWithMark(): void {
@@ -199,10 +200,9 @@ class ShipSession {
   /** An idle server's segment is closed too, and once a minute an empty one says that there was nothing. */
   async #closeWhenQuiet(now: number): Promise<void> {
     if (!this.#tracker.isAtBoundary) return;
-    const isDue = this.#openedAt !== undefined && now - this.#openedAt >= this.#options.segmentMs;
     const isProof = this.#caughtUpAt > this.#filler.storedCaughtUpAt;
     const isMarkDue = isProof && (this.#isOver || now - this.#idleSince >= IDLE_MARK_MS);
-    if (isDue || isMarkDue) await this.#close();
+    if (this.#isDue(now) || isMarkDue) await this.#close();
   }
 
   async #close(): Promise<void> {

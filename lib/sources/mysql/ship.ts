@@ -22,6 +22,9 @@ export interface ShipOptions extends Omit<SessionOptions, "serverId" | "replicaU
   sink: SegmentSink;
 }
 
+/** A connection that broke shortly before the end is tried again for this long, so that shipping ends caught up. */
+const RECONNECT_MS = 15_000;
+
 /** Ships the server's binary log until `until`. Throws the SOURCE_… codes, LOG_INCIDENT, and what the sink throws. */
 export async function shipLog(options: ShipOptions): Promise<ShipReport> {
   const { clock, until, signal, logger } = options;
@@ -36,7 +39,7 @@ export async function shipLog(options: ShipOptions): Promise<ShipReport> {
     },
   };
   await retry(() => shipPastIncidents(filler, session), {
-    deadlineMs: Math.max(10_000, until.getTime() - clock().getTime()),
+    deadlineMs: Math.max(0, until.getTime() - clock().getTime()) + RECONNECT_MS,
     maxDelayMs: 5000,
     signal,
     onRetry: ({ code, message }) => {

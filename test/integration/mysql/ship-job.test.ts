@@ -1,4 +1,4 @@
-import { rename } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLogger } from "../../../lib/core/log.ts";
@@ -119,6 +119,22 @@ describe("the job that ships", () => {
     const [source] = context.policy.sources;
     const freshness = source && (await readFreshness(context, source));
     expect(freshness?.vaults.map(({ restorableUntil }) => (restorableUntil ?? "") > before)).toEqual([true, true]);
+  });
+
+  it("gives the log back as the server's own files", async () => {
+    await run("FLUSH BINARY LOGS");
+    await job({ job: "ship" });
+    const folder = join(workspace.folder, "export");
+    const { exitCode, stdout } = await workspace.run(["export", "shop", "--binlog", folder, "--json"]);
+    expect(exitCode).toBe(0);
+    const { files } = JSON.parse(stdout) as { files: { name: string; isWhole: boolean }[] };
+    // The log starts at the full backup, in the middle of the first file or at its end.
+    expect(files.length).toBe(2);
+    const [file] = files;
+    const exported = await readFile(join(folder, file?.name ?? ""));
+    const original = await readFile(join(server.dataDir, file?.name.split(".").slice(1).join(".") ?? ""));
+    expect(exported.subarray(-500).equals(original.subarray(-500))).toBe(true);
+    expect(files[1]?.isWhole).toBe(true);
   });
 
   it("asks for a full backup after a gap", async () => {

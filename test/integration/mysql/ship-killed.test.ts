@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { heldAfter } from "../../../lib/sources/mysql/binlog/log-position.ts";
 import { logPositionOf } from "../../../lib/sources/mysql/binlog/log-stream.ts";
@@ -50,8 +49,7 @@ async function shipAndKill(afterMs: number): Promise<void> {
   const child = spawn(process.execPath, [PROCESS, server.url, folder], { stdio: ["ignore", "pipe", "inherit"] });
   const closed = once(child, "close");
   await once(child.stdout, "data");
-  await delay(afterMs);
-  child.kill("SIGKILL");
+  setTimeout(() => child.kill("SIGKILL"), afterMs);
   await closed;
   expect(child.signalCode).toBe("SIGKILL");
 }

@@ -57,19 +57,30 @@ export class DumpParser {
 
   /** Throws the server's own error, or SOURCE_PROTOCOL. */
   push(chunk: Buffer): EventPiece[] {
-    const bytes = this.#carry === undefined ? chunk : Buffer.concat([this.#carry, chunk]);
-    this.#carry = undefined;
     const pieces: EventPiece[] = [];
+    let rest = chunk;
+    while (this.#carry !== undefined && rest.length > 0) {
+      // Only what completes the cut packet is copied, not the whole chunk.
+      const wanted = Math.min(rest.length, wantedBytes(this.#carry));
+      const joined = Buffer.concat([this.#carry, rest.subarray(0, wanted)]);
+      rest = rest.subarray(wanted);
+      this.#carry = undefined;
+      this.#read(joined, pieces);
+    }
+    if (rest.length > 0) this.#read(rest, pieces);
+    return pieces;
+  }
+
+  #read(bytes: Buffer, pieces: EventPiece[]): void {
     let offset = 0;
     while (offset < bytes.length) {
       const taken = this.#open === undefined ? this.#start(bytes, offset, pieces) : this.#goOn(bytes, offset, pieces);
       if (taken === 0) {
         this.#carry = bytes.subarray(offset);
-        break;
+        return;
       }
       offset += taken;
     }
-    return pieces;
   }
 
   /** Reads a packet that starts an event. Returns the bytes it took; 0 when more must come first. */
@@ -149,6 +160,15 @@ export class DumpParser {
     }
     this.#open = undefined;
   }
+}
+
+/** How many bytes to add to the start of a packet: to know its length, its event's header, or all of it. */
+function wantedBytes(carry: Buffer): number {
+  if (carry.length < PACKET_HEADER_SIZE) return PACKET_HEADER_SIZE - carry.length;
+  const headBytes = PACKET_HEADER_SIZE + 1 + EVENT_HEADER_SIZE;
+  const packetBytes = PACKET_HEADER_SIZE + carry.readUIntLE(0, 3);
+  if (carry.length < headBytes) return Math.min(headBytes, packetBytes) - carry.length;
+  return packetBytes - carry.length;
 }
 
 /** The last four bytes are the checksum and not part of it, and only the end tells which they are. */

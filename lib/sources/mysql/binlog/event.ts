@@ -84,14 +84,14 @@ export interface BinlogEvent extends EventHeader {
 
 /** The header of the event that starts at `offset`. */
 export function readHeader(bytes: Buffer, offset = 0): EventHeader {
-  const cursor = new Cursor(bytes, offset);
+  if (bytes.length - offset < EVENT_HEADER_SIZE) throw damaged("its header is cut off");
   return {
-    timestamp: cursor.uint32(),
-    type: cursor.uint8(),
-    serverId: cursor.uint32(),
-    size: cursor.uint32(),
-    nextPosition: cursor.uint32(),
-    flags: cursor.uint16(),
+    timestamp: bytes.readUInt32LE(offset),
+    type: bytes.readUInt8(offset + 4),
+    serverId: bytes.readUInt32LE(offset + 5),
+    size: bytes.readUInt32LE(offset + 9),
+    nextPosition: bytes.readUInt32LE(offset + 13),
+    flags: bytes.readUInt16LE(offset + 17),
   };
 }
 

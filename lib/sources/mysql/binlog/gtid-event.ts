@@ -114,7 +114,15 @@ function readArray(cursor: Cursor, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => Number(cursor.varlen())));
 }
 
+// Nearly all transactions of a log come from one server, and a log has millions.
+let lastUuid = { bytes: Buffer.alloc(0), text: "" };
+
 /** A UUID's 16 bytes as text. */
 export function formatUuid(bytes: Buffer): string {
+  if (!lastUuid.bytes.equals(bytes)) lastUuid = { bytes: Buffer.from(bytes), text: toUuid(bytes) };
+  return lastUuid.text;
+}
+
+function toUuid(bytes: Buffer): string {
   return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }

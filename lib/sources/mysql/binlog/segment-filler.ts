@@ -32,8 +32,8 @@ export class SegmentFiller {
   #follows: SegmentContent["follows"] | undefined;
   #before = GtidSet.empty;
   #open: OpenSegment | undefined;
-  #pending: Buffer[] = [];
-  #pendingBytes = 0;
+  #piece: Buffer = Buffer.alloc(0);
+  #filled = 0;
   #storing: Promise<void> = Promise.resolve();
 
   constructor(sink: SegmentSink, previous: { id: string; position: LogPosition } | undefined) {
@@ -44,7 +44,7 @@ export class SegmentFiller {
 
   /** Bytes in the segment that is being filled. */
   get bytes(): number {
-    return (this.#open?.plainBytes ?? 0) + this.#pendingBytes;
+    return (this.#open?.plainBytes ?? 0) + this.#filled;
   }
 
   /** Every transaction up to the end of the last segment that was closed. */
@@ -58,11 +58,19 @@ export class SegmentFiller {
     if (follows) this.#follows = follows;
   }
 
-  async add(bytes: Buffer): Promise<void> {
+  /** Returns what to wait for, now and then; a promise for each event would cost more than the event. */
+  add(bytes: Buffer): Promise<void> | undefined {
     this.#open ??= this.#sink.open();
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes >= PIECE_BYTES) await this.#flush();
+    if (this.#filled + bytes.length > this.#piece.length) return this.#addAfterFlush(bytes);
+    // Copied, so that the memory of the socket's chunks is free at once.
+    this.#filled += bytes.copy(this.#piece, this.#filled);
+    return undefined;
+  }
+
+  async #addAfterFlush(bytes: Buffer): Promise<void> {
+    await this.#flush();
+    this.#piece = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, bytes.length));
+    this.#filled = bytes.copy(this.#piece, 0);
   }
 
   /** Closes the segment with what the tracker saw since the last time, also an empty one, and starts to store it. */
@@ -89,15 +97,16 @@ export class SegmentFiller {
   abandon(): void {
     this.#open?.abort();
     this.#open = undefined;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#piece = Buffer.alloc(0);
+    this.#filled = 0;
   }
 
   async #flush(): Promise<void> {
-    if (this.#pendingBytes === 0 || this.#open === undefined) return;
-    const bytes = Buffer.concat(this.#pending, this.#pendingBytes);
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    if (this.#filled === 0 || this.#open === undefined) return;
+    const bytes = this.#piece.subarray(0, this.#filled);
+    // Its memory is the sealer's from now on.
+    this.#piece = Buffer.alloc(0);
+    this.#filled = 0;
     await this.#open.write(bytes);
   }
 
