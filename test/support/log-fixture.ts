@@ -76,9 +76,12 @@ export async function segmentsOf(vault: Vault): Promise<ValidSegment[]> {
   });
 }
 
-/** A segment's log. */
-export async function dataOf(vault: Vault, segment: ValidSegment): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(new SegmentReader(vault, [keys.decryption]).read(segment)));
+export function logReader(vault: Vault): SegmentReader {
+  return new SegmentReader(vault, [keys.decryption]);
+}
+
+async function dataOf(vault: Vault, segment: ValidSegment): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(logReader(vault).read(segment)));
 }
 
 /** The binlog files that the segments hold, put together by offset. Throws where a file has a hole. */

@@ -2,11 +2,18 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { heldAfter, logPositionSchema } from "../../../lib/sources/mysql/binlog/log-position.ts";
-import { GtidSet } from "../../../lib/sources/mysql/gtid-set.ts";
+import { isTransactionHead, readTransactionHead } from "../../../lib/sources/mysql/binlog/gtid-event.ts";
+import { readLog } from "../../../lib/sources/mysql/binlog/log-stream.ts";
+import { openConnection } from "../../../lib/sources/mysql/connection.ts";
+import { formatGtid, GtidSet, parseGtid } from "../../../lib/sources/mysql/gtid-set.ts";
+import { readLogIdentity, readLogPosition } from "../../../lib/sources/mysql/read-position.ts";
+import { parseMysqlUrl } from "../../../lib/sources/mysql/url.ts";
+import { readSegmentsAfter } from "../../../lib/sources/log-plan.ts";
+import type { ValidSegment } from "../../../lib/vault/segment-head.ts";
 import { chainEnd, logChains } from "../../../lib/vault/segment-chain.ts";
 import { listSegments } from "../../../lib/vault/segment-index.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
-import { filesIn, logQuery, segmentsOf, shipInto } from "../../support/log-fixture.ts";
+import { filesIn, logQuery, logReader, segmentsOf, shipInto } from "../../support/log-fixture.ts";
 import { connectTo, startTestMysql, type TestMysql } from "../../support/mysql.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { memoryVault } from "../../support/vault-fixture.ts";
@@ -35,6 +42,19 @@ async function executed(on: TestMysql = server): Promise<GtidSet> {
 async function heldBy(vault: Vault): Promise<GtidSet> {
   const last = (await segmentsOf(vault)).at(-1);
   return last ? heldAfter(logPositionSchema.parse(last.content.position)) : GtidSet.empty;
+}
+
+/** Every transaction of these segments, in order. */
+async function gtidsIn(vault: Vault, segments: ValidSegment[]): Promise<string[]> {
+  const found: string[] = [];
+  const read = (segment: ValidSegment) => logReader(vault).read(segment);
+  for await (const { events } of readLog(segments, read)) {
+    for (const event of events) {
+      const gtid = isTransactionHead(event.type) ? readTransactionHead(event).gtid : undefined;
+      if (gtid !== undefined) found.push(formatGtid(gtid));
+    }
+  }
+  return found;
 }
 
 /** The files of the server that it closed, and their bytes in the vault. */
@@ -118,6 +138,24 @@ describe("shipping a real server's log", () => {
     await shipInto(vault, server.url);
     expect((await heldBy(vault)).equals(await executed())).toBe(true);
     await expectSameFiles(vault);
+  });
+
+  it("reads back what came after a position, each transaction once, from whole segments only", async () => {
+    await using control = await openConnection(parseMysqlUrl(server.url));
+    const position = { ...(await readLogPosition(control)), ...(await readLogIdentity(control)) };
+    await run("INSERT INTO shop.items (v) VALUES ('later'); INSERT INTO shop.items (v) VALUES (REPEAT('l', 3000000))");
+    await shipInto(vault, server.url);
+    const [chain] = logChains((await listSegments(logQuery(vault))).entries);
+    if (chain === undefined) throw new Error("no chain");
+    const after = await readSegmentsAfter(logQuery(vault), { kind: "mysql", chain, full: position });
+    const ofAll = await gtidsIn(vault, await segmentsOf(vault));
+    const found = await gtidsIn(vault, after);
+    expect(after.length).toBeLessThan(5);
+    expect(ofAll.length).toBe(new Set(ofAll).size);
+    expect(BigInt(ofAll.length)).toBe((await executed()).size);
+    const missing = (await executed()).minus(GtidSet.parse(position.gtidSet));
+    expect(missing.size).toBe(2n);
+    expect(found.filter((gtid) => missing.contains(parseGtid(gtid)))).toHaveLength(2);
   });
 
   it("cuts a transaction that is larger than a segment, with bounded segments", async () => {
