@@ -1,4 +1,5 @@
 import type { LoggedStatement } from "./logged-statement.ts";
+import type { TableName } from "../mapping.ts";
 import { groupRows, type LoggedRows, rowStatement } from "./row-statements.ts";
 
 /** A statement inside a transaction, as it is to be run. */
@@ -30,6 +31,12 @@ export class Batch {
   add(step: Step): void {
     this.#steps.push(step);
     this.currentBytes += "event" in step ? step.event.size : step.sql.length;
+  }
+
+  /** Tables on the target that the transaction that is being read writes, each once. */
+  currentTables(): TableName[] {
+    const tables = this.#steps.slice(this.#completeSteps).map((step) => ("event" in step ? step.table.to : undefined));
+    return [...new Set(tables)].filter((table) => table !== undefined);
   }
 
   /** The transaction that was being read is complete. */

@@ -33,6 +33,8 @@ export type Pending =
   | { kind: "definition"; hash: string; names: string[] }
   /** Data of XA RECOVER: listed once it is prepared. */
   | { kind: "xa-prepare"; xid: string }
+  /** Tables without transactions are written: nothing tells what of it is there. */
+  | { kind: "unrepeatable" }
   /** No more listed once it is over. */
   | { kind: "xa-end"; xid: string };
 
@@ -111,6 +113,7 @@ function readPending(text: string): Pending {
     return { kind, hash, names: names.map(String) };
   }
   if ((kind === "xa-prepare" || kind === "xa-end") && typeof xid === "string") return { kind, xid };
+  if (kind === "unrepeatable") return { kind };
   throw new AppError("RESTORE_FAILED", "the replay's checkpoint on the target was changed by somebody", {
     hint: "Start the restore again from the backup.",
   });

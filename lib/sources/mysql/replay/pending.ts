@@ -4,7 +4,9 @@ import type { MysqlConnection } from "../connection.ts";
 import { quoteTable } from "../quoting.ts";
 import { errorNumber } from "../restore-session.ts";
 import type { Token } from "../tokens.ts";
+import type { TableName } from "../mapping.ts";
 import type { Pending } from "./checkpoint.ts";
+import { halfWritten } from "./replay-errors.ts";
 
 /*
  * Whether a statement that commits by itself ran before a replay was killed. Nobody else changes the restored schemas, so
@@ -25,11 +27,25 @@ export async function definitionHash(connection: MysqlConnection, names: readonl
   return hash.digest("hex");
 }
 
-/** Whether it ran. */
+/** Whether it ran. Throws RESTORE_FAILED where that can't be known. */
 export async function isApplied(connection: MysqlConnection, pending: Pending): Promise<boolean> {
   if (pending.kind === "definition") return (await definitionHash(connection, pending.names)) !== pending.hash;
+  if (pending.kind === "unrepeatable") throw halfWritten();
   const isListed = (await preparedXids(connection)).has(pending.xid);
   return pending.kind === "xa-prepare" ? isListed : !isListed;
+}
+
+/** Whether any of these tables of the target has an engine whose rows can't be taken back. */
+export async function anyWithoutTransactions(
+  connection: MysqlConnection,
+  tables: readonly TableName[],
+): Promise<boolean> {
+  const pairs = tables.map(() => "(?, ?)").join(", ");
+  const rows = await connection.query<"engine">(
+    `SELECT DISTINCT engine AS engine FROM information_schema.tables WHERE (table_schema, table_name) IN (${pairs})`,
+    tables.flatMap(({ schema, name }) => [schema, name]),
+  );
+  return rows.some(({ engine }) => engine?.toLowerCase() !== "innodb");
 }
 
 /** XA transactions that are prepared on the target, as the log writes them: X'…',X'…',format. */

@@ -28,6 +28,12 @@ export function neverSeen(stop: StopPoint): AppError {
   });
 }
 
+export function halfWritten(): AppError {
+  return new AppError("RESTORE_FAILED", "the replay was interrupted while it wrote a table without transactions", {
+    hint: "Its rows can't be taken back: start the restore again from the backup, and let such tables become InnoDB.",
+  });
+}
+
 export function lostTemporaryTables(): AppError {
   return new AppError("RESTORE_FAILED", "the replay was interrupted while the log had temporary tables open", {
     hint: "They are gone with its connection: start the restore again from the backup.",

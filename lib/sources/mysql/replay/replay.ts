@@ -133,6 +133,8 @@ async function run(request: ReplayRequest, parts: Parts): Promise<number> {
     if (!progression.stopped && isEdge(stop)) throw neverSeen(stop);
     return logBytes;
   } catch (error: unknown) {
+    // What broke then is the connection, which the signal cut.
+    request.signal.throwIfAborted();
     throw toRestoreError(error, `replaying, at or before ${progression.describe(progression.current)}`);
   } finally {
     channel.close();

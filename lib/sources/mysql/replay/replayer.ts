@@ -19,7 +19,7 @@ import { planStatement, type StatementPlan } from "./statement-plan.ts";
 import { StandaloneStatements } from "./standalone.ts";
 import { judge, type StopPoint } from "./stop-point.ts";
 import { TableMaps } from "./table-map.ts";
-import { xidText } from "./pending.ts";
+import { anyWithoutTransactions, xidText } from "./pending.ts";
 
 /*
  * Reads a log event by event and applies it.
@@ -198,8 +198,9 @@ export class Replayer {
   async #spill(): Promise<void> {
     if (!this.#isOpen) {
       await this.#flush();
-      await this.#applier.command("BEGIN");
-      this.#isOpen = true;
+      await this.#applier.idle();
+      const tables = this.#batch.currentTables();
+      await this.#open(await anyWithoutTransactions(this.#applier.queries, tables));
     }
     await this.#applier.steps(this.#batch.takeCurrent(this.#statementBytes));
   }
@@ -209,7 +210,7 @@ export class Replayer {
     this.#context = [];
     const { role, xid } = roleOf(statement.query.sql);
     if (role === "begin") this.#phase = "body";
-    else if (role === "commit") return this.#commit();
+    else if (role === "commit") return this.#commitUnrepeatable();
     else if (role === "rollback") return this.#rollback();
     else if (role === "xa-start") return this.#startXa(xid);
     else if (role === "xa-end") return undefined;
@@ -278,9 +279,9 @@ export class Replayer {
 
   async #startXa(xid: string): Promise<void> {
     this.#phase = "xa";
-    this.#progress.sawXa = true;
     this.#xid = xid;
     if (this.#skips !== undefined) return;
+    this.#progress.sawXa = true;
     await this.#flush();
     await this.#applier.note(this.#progress.checkpoint({ kind: "xa-prepare", xid }));
     await this.#applier.command(`XA START ${xid}`);
@@ -316,7 +317,7 @@ export class Replayer {
     if (this.#skips !== undefined) return this.#end();
     if (!this.#isOpen) {
       await this.#flush();
-      await this.#applier.command("BEGIN");
+      await this.#open(true);
     }
     await this.#applier.steps(this.#batch.takeCurrent(this.#statementBytes));
     await this.#applier.command("ROLLBACK");
@@ -327,6 +328,22 @@ export class Replayer {
   #commit(): Promise<void> | undefined {
     if (this.#skips !== undefined || !this.#isOpen) return this.#end();
     return this.#commitOpen();
+  }
+
+  /** Opens a transaction on the target for this one alone. */
+  async #open(isUnrepeatable: boolean): Promise<void> {
+    if (isUnrepeatable) await this.#applier.note(this.#progress.checkpoint({ kind: "unrepeatable" }));
+    await this.#applier.command("BEGIN");
+    this.#isOpen = true;
+  }
+
+  /** The source writes COMMIT instead of an XID where no engine with transactions took part, or nothing changed. */
+  async #commitUnrepeatable(): Promise<void> {
+    if (this.#skips === undefined && !this.#isOpen && this.#batch.currentBytes > 0) {
+      await this.#flush();
+      await this.#open(true);
+    }
+    await this.#commit();
   }
 
   async #commitOpen(): Promise<void> {

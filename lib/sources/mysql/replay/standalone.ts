@@ -1,12 +1,14 @@
 import { AppError } from "../../../core/errors.ts";
+import { quoteTable } from "../quoting.ts";
 import { errorNumber } from "../restore-session.ts";
-import { isKeyword, isName, type Token } from "../tokens.ts";
+import { isKeyword, type Token } from "../tokens.ts";
 import type { Applier } from "./applier.ts";
 import type { PlannedStatement } from "./batch.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { isTemporaryTable } from "./logged-statement.ts";
 import { definitionHash, namesIn } from "./pending.ts";
 import type { Progression } from "./progression.ts";
+import { tablesOf } from "./statement-tables.ts";
 
 const UNKNOWN_XID = 1397;
 
@@ -22,8 +24,15 @@ export class StandaloneStatements {
 
   /** Runs a statement between its two checkpoints. */
   async run(planned: PlannedStatement, tokens: readonly Token[], done: () => Checkpoint): Promise<void> {
-    await this.open(planned, tokens);
-    this.#noteTemporaryTables(planned, tokens);
+    const action = isTemporaryTable(tokens);
+    const tables = action === undefined ? [] : temporaryTables(planned, tokens);
+    const open = this.#progress.openTemporaryTables;
+    // The server drops a session's tables at its end, also those that were made before the backup.
+    if (action !== "drop" || tables.some((table) => open.has(table))) await this.open(planned, tokens);
+    for (const table of tables) {
+      if (action === "create") open.add(table);
+      else open.delete(table);
+    }
     await this.#applier.note(done());
   }
 
@@ -47,21 +56,12 @@ export class StandaloneStatements {
     }
     await this.#applier.note(done);
   }
+}
 
-  #noteTemporaryTables({ statement, schema }: PlannedStatement, tokens: readonly Token[]): void {
-    const action = isTemporaryTable(tokens);
-    if (action === undefined) return;
-    const table = tokens.findIndex((token) => isKeyword(token, "TABLE"));
-    const names = tokens.slice(table + 1).filter(isName);
-    const wanted = names.filter((token) => !["IF", "NOT", "EXISTS"].some((word) => isKeyword(token, word)));
-    // A name with its schema is two tokens; the last one of each is the table.
-    const tables = wanted.filter((token) => tokens[tokens.indexOf(token) + 1]?.text !== ".");
-    for (const { text } of action === "create" ? tables.slice(0, 1) : tables) {
-      const key = `${statement.query.threadId} ${schema} ${text}`;
-      if (action === "create") this.#progress.openTemporaryTables.add(key);
-      else this.#progress.openTemporaryTables.delete(key);
-    }
-  }
+/** The temporary tables that a statement makes or drops, each with its thread. */
+function temporaryTables({ statement, schema }: PlannedStatement, tokens: readonly Token[]): string[] {
+  const tables = (tablesOf(tokens, schema) ?? []).slice(0, isKeyword(tokens[0], "CREATE") ? 1 : undefined);
+  return tables.map((table) => `${statement.query.threadId} ${quoteTable(table.schema, table.name)}`);
 }
 
 function preparedBefore(what: string, cause: unknown): AppError {

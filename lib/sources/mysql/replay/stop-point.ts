@@ -5,8 +5,8 @@ import { formatGtid, type Gtid, parseGtid } from "../gtid-set.ts";
 /**
  * Up to where a log is replayed, always at a transaction's edge:
  * - `latest`: everything there is;
- * - `time`: up to and without the first transaction that was committed after it. Where the source's clock was set back, what
- *   follows such a transaction stays out too, as it may build on it;
+ * - `time`: up to and without the first transaction that was committed after it, by the clock of the server whose log it is.
+ *   Where that clock was set back, what follows such a transaction stays out too, as it may build on it;
  * - `before`, `after`: up to a transaction, without it or with it.
  */
 export type StopPoint =

@@ -57,7 +57,7 @@ export class TableMaps {
 }
 
 /** A TABLE_MAP event without checksum for another table. */
-export function withNames(event: BinlogEvent, afterNames: Buffer, to: TableName): Buffer {
+function withNames(event: BinlogEvent, afterNames: Buffer, to: TableName): Buffer {
   const head = event.bytes.subarray(0, EVENT_HEADER_SIZE + 8);
   const bytes = Buffer.concat([head, nameField(to.schema), nameField(to.name), afterNames]);
   bytes.writeUInt32LE(bytes.length, 9);

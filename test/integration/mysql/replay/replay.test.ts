@@ -7,6 +7,8 @@ import {
   type TransactionHead,
 } from "../../../../lib/sources/mysql/binlog/gtid-event.ts";
 import { formatGtid, type Gtid, GtidSet } from "../../../../lib/sources/mysql/gtid-set.ts";
+import type { LogPiece } from "../../../../lib/sources/mysql/replay/replay.ts";
+import { EVENT } from "../../../../lib/sources/mysql/binlog/event.ts";
 import { readMapping } from "../../../../lib/sources/mysql/mapping.ts";
 import { replayScope } from "../../../../lib/sources/mysql/replay/scope.ts";
 import type { SchemaModel } from "../../../../lib/sources/mysql/schema-model.ts";
@@ -65,6 +67,30 @@ async function lastGtid(): Promise<Gtid> {
   return gtid;
 }
 
+/** The source's log up to right before the last commit in it. */
+async function* withoutLastCommit(): AsyncGenerator<LogPiece> {
+  const pieces: LogPiece[] = [];
+  for await (const piece of serverLog(source)) pieces.push(piece);
+  const last = pieces.at(-1);
+  if (last === undefined) return;
+  yield* pieces.slice(0, -1);
+  yield {
+    ...last,
+    events: last.events.slice(
+      0,
+      last.events.findLastIndex(({ type }) => type === EVENT.xid),
+    ),
+  };
+}
+
+async function* withChangedByte(): AsyncGenerator<LogPiece> {
+  for await (const piece of serverLog(source)) {
+    const event = piece.events.findLast(({ type }) => type === EVENT.writeRows);
+    if (event !== undefined) event.bytes[event.bytes.length - 5] = (event.bytes.at(-5) ?? 0) ^ 1;
+    yield piece;
+  }
+}
+
 async function expectSame(schema: string): Promise<void> {
   expect(await tableStates(target, [schema])).toEqual(await tableStates(source, [schema]));
 }
@@ -117,6 +143,44 @@ describe("replaying", () => {
     );
     expect((await restore()).rowEvents).toBeGreaterThan(1000);
     await expectSame(schema);
+  });
+
+  it.each([
+    ["small", 10],
+    ["large", 20_000],
+  ])("takes nothing of a %s transaction whose end the log lacks, and all of it later", async (_, rows) => {
+    const { schema, restore } = await inSchema(
+      "CREATE TABLE t (a INT PRIMARY KEY, v TEXT); INSERT INTO t VALUES (0, 'before')",
+    );
+    await query(
+      source,
+      `SET cte_max_recursion_depth = 20000; INSERT INTO ${schema}.t WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < ${rows}) SELECT i, REPEAT('x', 1000) FROM s`,
+    );
+    expect(await restore({ log: withoutLastCommit() })).toMatchObject({ transactions: 3 });
+    expect(await query(target, `SELECT a, v FROM ${schema}.t`)).toEqual([{ a: 0, v: "before" }]);
+    expect(await restore()).toMatchObject({ resumed: true, transactions: 1 });
+    await expectSame(schema);
+  });
+
+  it("replays partial JSON, minimal row images, tagged GTIDs, compressed transactions and logged query texts", async () => {
+    const { schema, restore } = await inSchema(`
+      CREATE TABLE t (a INT PRIMARY KEY, doc JSON, blob_ LONGBLOB, spare INT DEFAULT 3);
+      INSERT INTO t (a, doc, blob_) VALUES (1, JSON_OBJECT('n', 1, 'long', REPEAT('x', 500)), 'b'), (2, '[1, 2, 3]', NULL);
+      SET binlog_row_value_options = 'PARTIAL_JSON', binlog_rows_query_log_events = ON;
+      UPDATE t SET doc = JSON_SET(doc, '$.n', 2), spare = 4 WHERE a = 1; UPDATE t SET doc = JSON_REMOVE(doc, '$[1]') WHERE a = 2;
+      SET binlog_row_image = 'MINIMAL'; UPDATE t SET spare = 5 WHERE a = 2; UPDATE t SET doc = JSON_REPLACE(doc, '$.n', 9) WHERE a = 1;
+      INSERT INTO t (a) VALUES (3), (4); DELETE FROM t WHERE a = 4;
+      SET binlog_row_image = 'NOBLOB'; UPDATE t SET spare = 6 WHERE a = 1;
+      SET binlog_transaction_compression = ON; BEGIN; UPDATE t SET blob_ = REPEAT('z', 100000); INSERT INTO t (a) VALUES (7); COMMIT;
+      SET gtid_next = 'AUTOMATIC:tagged'; INSERT INTO t (a) VALUES (8); SET gtid_next = 'AUTOMATIC'`);
+    const { done } = await restore();
+    expect(done.toString()).toContain(":tagged:1");
+    await expectSame(schema);
+  });
+
+  it("refuses a log with a changed byte", async () => {
+    const { restore } = await inSchema("CREATE TABLE t (a INT PRIMARY KEY); INSERT INTO t VALUES (1)");
+    await expect(restore({ log: withChangedByte() })).rejects.toMatchObject({ code: "SOURCE_PROTOCOL" });
   });
 
   it("refuses a single row that needs a larger packet than the target takes, and goes on once it takes it", async () => {
