@@ -1,3 +1,4 @@
+import { relative } from "node:path";
 import { runCommandLine } from "../cli/program.ts";
 import { reportError } from "../lib/core/errors.ts";
 import { atLeast, type LogSink } from "../lib/core/log.ts";
@@ -37,8 +38,12 @@ async function run(): Promise<void> {
   resources.defer(() => host.stop());
   say(`functions: ${host.functions.map(({ name }) => name).join(", ")}`);
   say(`look at ${host.url}/api/freshness and ${host.url}/api/live`);
-  if (demo)
-    say(`a backup every 2 minutes, a drill every 5; try: npx resguardo list --policy ${demo.env["RESGUARDO_POLICY"]}`);
+  if (demo) {
+    say("a backup every 2 minutes, a drill every 5; in another terminal:");
+    say(`  . ${relative(process.cwd(), demo.envFile)}`);
+    say("  npx resguardo list");
+    say('  npx resguardo restore shop --target "$DEMO_SCRATCH_URL" --as shop=shop_again');
+  }
   say("Ctrl-C stops everything");
   const failure = await Promise.race([stopped, host.failed]);
   if (failure) throw failure;

@@ -1,4 +1,5 @@
 import { checkEverything, type CheckReport } from "../../lib/jobs/check.ts";
+import type { ErrorReport } from "../../lib/core/errors.ts";
 import type { Finding } from "../../lib/sources/engine.ts";
 import { openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
 
@@ -15,22 +16,25 @@ export const addCheck: AddCommand = (program, state) => {
 };
 
 function describeCheck(report: CheckReport): string[] {
-  const vaults = report.vaults.map(({ vault, error }) =>
-    error ? `  FAILED   ${vault}: ${error.code}: ${error.message}` : `  ok       ${vault}`,
-  );
-  const sources = report.sources.flatMap(({ source, findings, error }) => [
-    `source ${source}`,
-    ...(error
-      ? [`  FAILED   ${error.code}: ${error.message}`, ...(error.hint ? [`           ${error.hint}`] : [])]
-      : []),
-    ...findings.flatMap(describeFinding),
-  ]);
   return [
+    "keys",
+    ...report.keys.flatMap(({ key, error }) => describePart(key, error)),
     "vaults",
-    ...vaults,
-    ...sources,
+    ...report.vaults.flatMap(({ vault, error }) => describePart(vault, error)),
+    ...report.sources.flatMap((part) => describeServer(`source ${part.source}`, part)),
+    ...report.targets.flatMap((part) => describeServer(`target of ${part.source}'s restore test ${part.test}`, part)),
+    ...report.notYet.map((text) => `not yet  ${text}`),
     report.ok ? "everything required is there" : "something required is missing",
   ];
+}
+
+function describePart(name: string, error: ErrorReport | undefined): string[] {
+  if (!error) return [`  ok       ${name}`];
+  return [`  FAILED   ${name}: ${error.code}: ${error.message}`, ...(error.hint ? [`           ${error.hint}`] : [])];
+}
+
+function describeServer(title: string, { findings, error }: { findings: Finding[]; error?: ErrorReport }): string[] {
+  return [title, ...(error ? describePart("connection", error) : []), ...findings.flatMap(describeFinding)];
 }
 
 function describeFinding({ setting, found, required, ok, level, change }: Finding): string[] {

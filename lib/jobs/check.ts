@@ -1,10 +1,10 @@
 import { reportError, type ErrorReport } from "../core/errors.ts";
 import { findSource } from "../core/policy.ts";
-import type { SourcePolicy } from "../core/policy-schema.ts";
+import type { RestoreTestPolicy, SourcePolicy } from "../core/policy-schema.ts";
 import { noProgress } from "../core/progress.ts";
 import { silentLogger } from "../core/log.ts";
 import { engineOf } from "../sources/engines.ts";
-import type { Finding } from "../sources/engine.ts";
+import type { EngineContext, Finding } from "../sources/engine.ts";
 import type { Context } from "../vault/context.ts";
 
 export interface CheckReport {
@@ -13,6 +13,8 @@ export interface CheckReport {
   keys: { key: string; error?: ErrorReport }[];
   vaults: { vault: string; error?: ErrorReport }[];
   sources: { source: string; findings: Finding[]; error?: ErrorReport }[];
+  /** The servers that restore tests go to. */
+  targets: { source: string; test: string; findings: Finding[]; error?: ErrorReport }[];
   /** What the policy asks for and this version does not do yet. */
   notYet: string[];
 }
@@ -29,25 +31,45 @@ export async function checkEverything(context: Context, sourceName?: string): Pr
     [...context.vaults.values()].map(({ name, storage }) => tried({ vault: name }, () => storage.prepare())),
   );
   const sources = await Promise.all(wanted.map((source) => checkSource(context, source)));
+  const targets = await Promise.all(
+    wanted.flatMap((source) => source.restoreTests.map((test) => checkTarget(context, source, test))),
+  );
+  const asked = [...sources, ...targets];
   const ok =
-    [...keys, ...vaults, ...sources].every((part) => !part.error) && sources.every(({ findings }) => allMet(findings));
-  return { ok, keys, vaults, sources, notYet: wanted.flatMap(notYetDone) };
+    [...keys, ...vaults, ...asked].every((part) => !part.error) && asked.every(({ findings }) => allMet(findings));
+  return { ok, keys, vaults, sources, targets, notYet: wanted.flatMap(notYetDone) };
 }
 
 async function checkSource(context: Context, source: SourcePolicy): Promise<CheckReport["sources"][number]> {
-  try {
+  return lookedAt({ source: source.name }, async () => {
     const url = await context.resolve(source.url, `sources.${source.name}.url`);
-    const { signal } = new AbortController();
-    const findings = await engineOf(source.kind).preflight({
-      source,
-      url,
-      logger: silentLogger,
-      progress: noProgress,
-      signal,
-    });
-    return { source: source.name, findings };
+    return engineOf(source.kind).preflight({ ...quietly(), source, url });
+  });
+}
+
+async function checkTarget(
+  context: Context,
+  source: SourcePolicy,
+  test: RestoreTestPolicy,
+): Promise<CheckReport["targets"][number]> {
+  return lookedAt({ source: source.name, test: test.kind }, async () => {
+    const url = await context.resolve(test.target, `sources.${source.name}.restoreTests.${test.kind}.target`);
+    return engineOf(source.kind).preflightTarget({ ...quietly(), url });
+  });
+}
+
+function quietly(): EngineContext {
+  return { logger: silentLogger, progress: noProgress, signal: new AbortController().signal };
+}
+
+async function lookedAt<Part extends object>(
+  part: Part,
+  look: () => Promise<Finding[]>,
+): Promise<Part & { findings: Finding[]; error?: ErrorReport }> {
+  try {
+    return { ...part, findings: await look() };
   } catch (error: unknown) {
-    return { source: source.name, findings: [], error: reportError(error) };
+    return { ...part, findings: [], error: reportError(error) };
   }
 }
 

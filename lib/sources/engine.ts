@@ -77,6 +77,12 @@ export interface ShipReport {
 /** Where a full backup stands relative to a stretch of the log. */
 export type PlaceInLog = "before" | "within" | "after";
 
+/** A server that restores are to go to. */
+export interface TargetContext extends EngineContext {
+  /** Connection URL with credentials; never logged. */
+  url: string;
+}
+
 /** What to restore, and where to. */
 export interface RestoreRequest extends EngineContext {
   /** Connection URL of the target server with credentials; never logged. */
@@ -121,6 +127,7 @@ export interface RestoreReport {
 /** The verbs that each kind of source has. */
 export interface SourceEngine {
   preflight(context: SourceContext): Promise<Finding[]>;
+  preflightTarget(context: TargetContext): Promise<Finding[]>;
   backup(context: SourceContext, writer: BackupWriter): Promise<EngineContent>;
   /** Ships the source's log, from where it ends in the vaults. */
   ship(context: ShipContext): Promise<ShipReport>;

@@ -10,6 +10,8 @@ const ORDER_EVERY_MS = 500;
 export interface Demo extends AsyncDisposable {
   /** Settings that the app needs to run the demo's policy. */
   readonly env: Readonly<Record<string, string>>;
+  /** The same for a shell to read: `. FILE`. */
+  readonly envFile: string;
 }
 
 /** Starts a shop on a MySQL server with customers who order, a second server for restore tests, and a policy with fresh keys. */
@@ -32,18 +34,27 @@ export async function startDemo(storageConnectionString: string, say: (line: str
     stopping.abort();
     await writer;
   });
+  const env = {
+    RESGUARDO_POLICY: join(dir, "policy.json"),
+    DEMO_SHOP_URL: source.url,
+    DEMO_SCRATCH_URL: scratch.url,
+    DEMO_STORAGE: storageConnectionString,
+    DEMO_DECRYPT_KEY: join(dir, "keys", "encrypt.key.pem"),
+    DEMO_SIGN_KEY: join(dir, "keys", "sign.key.pem"),
+  };
+  const envFile = join(dir, "env");
+  await writeFile(envFile, shellExports(env), { mode: 0o600 });
   const started = servers.move();
   return {
-    env: {
-      RESGUARDO_POLICY: join(dir, "policy.json"),
-      DEMO_SHOP_URL: source.url,
-      DEMO_SCRATCH_URL: scratch.url,
-      DEMO_STORAGE: storageConnectionString,
-      DEMO_DECRYPT_KEY: join(dir, "keys", "encrypt.key.pem"),
-      DEMO_SIGN_KEY: join(dir, "keys", "sign.key.pem"),
-    },
+    env,
+    envFile,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+function shellExports(env: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(env).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'`);
+  return `${lines.join("\n")}\n`;
 }
 
 /** A quick schedule, so that a visitor sees every timer at work within minutes. */

@@ -8,8 +8,8 @@ const REPORTER = new URL("./report-rss.mjs", import.meta.url).href;
 const CLI = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 
 /** Runs a shell pipeline and takes its time; any part that fails makes it fail. */
-export async function runShell(script: string): Promise<Run> {
-  return { seconds: await timed("bash", ["-c", `set -euo pipefail; ${script}`], process.env) };
+export async function runShell(script: string, env: NodeJS.ProcessEnv = {}): Promise<Run> {
+  return { seconds: await timed("bash", ["-c", `set -euo pipefail; ${script}`], { ...process.env, ...env }) };
 }
 
 /** Runs the product's own command line, as compiled, and takes its time and its peak memory. */

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { BackupReader } from "../../lib/vault/backup-reader.ts";
 import type { BackupWriter, EngineContent } from "../../lib/vault/backup-writer.ts";
 import type { Manifest } from "../../lib/vault/manifest.ts";
+
+const PIECE_BYTES = 1024 * 1024;
 
 /** A backup held in memory, unsealed: for tests of an engine alone. What a vault adds is tested with real vaults. */
 export class MemoryBackup implements BackupWriter, BackupReader {
@@ -55,5 +59,26 @@ export class MemoryBackup implements BackupWriter, BackupReader {
 
   async *readBlob(name: string): AsyncGenerator<Buffer, void, void> {
     yield* this.blobs.get(name) ?? [];
+  }
+
+  /** Writes everything into a folder, for another process to load. */
+  async save(folder: string): Promise<void> {
+    for (const [name, pieces] of this.blobs) {
+      await mkdir(join(folder, name, ".."), { recursive: true });
+      await writeFile(join(folder, name), Buffer.concat(pieces));
+    }
+    await writeFile(join(folder, "content.json"), JSON.stringify(this.#content));
+  }
+
+  static async load(folder: string): Promise<MemoryBackup> {
+    const backup = new MemoryBackup();
+    const content = JSON.parse(await readFile(join(folder, "content.json"), "utf8")) as EngineContent;
+    for (const { name } of content.blobs) {
+      const bytes = await readFile(join(folder, name));
+      const pieces: Buffer[] = [];
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) pieces.push(bytes.subarray(at, at + PIECE_BYTES));
+      backup.blobs.set(name, pieces);
+    }
+    return backup.commit(content);
   }
 }

@@ -1,10 +1,9 @@
-import { AppError } from "../../core/errors.ts";
 import type { MysqlConnection } from "./connection.ts";
 import type { NotCarriedOver } from "./programs.ts";
 import { quoteName, quoteString } from "./quoting.ts";
 import { renameGrant } from "./rename.ts";
 import { type RestoreRecord, stepOf } from "./restore-record.ts";
-import { toRestoreError } from "./restore-session.ts";
+import { refusalOf } from "./restore-session.ts";
 import type { UserModel } from "./schema-model.ts";
 import type { RestoreSelection } from "./selection.ts";
 import { isKeyword, tokenize } from "./tokens.ts";
@@ -29,7 +28,8 @@ export async function createAccounts(
     }
     await record.add(connection, step);
     const { createSql } = splitDefaultRole(user.createSql);
-    const reason = await refusalOf(connection, createSql.replace(/^CREATE USER /, "CREATE USER IF NOT EXISTS "));
+    const sql = createSql.replace(/^CREATE USER /, "CREATE USER IF NOT EXISTS ");
+    const reason = await refusalOf(() => connection.execute(sql));
     if (reason === undefined) own.push(user);
     else left.push({ object: describe(user), reason });
   }
@@ -44,7 +44,7 @@ export async function grantAccounts(
 ): Promise<NotCarriedOver[]> {
   const left: NotCarriedOver[] = [];
   const run = async (user: UserModel, what: string, sql: string): Promise<void> => {
-    const reason = await refusalOf(connection, sql);
+    const reason = await refusalOf(() => connection.execute(sql));
     if (reason !== undefined) left.push({ object: `${what} of ${describe(user)}`, reason });
   };
   for (const user of accounts) {
@@ -61,19 +61,6 @@ export async function grantAccounts(
 async function exists(connection: MysqlConnection, { user, host }: UserModel): Promise<boolean> {
   const sql = "SELECT 1 AS found FROM mysql.user WHERE user = ? AND host = ?";
   return (await connection.query(sql, [user, host])).length > 0;
-}
-
-/** Runs a statement and returns why the server refused it, also where the restore's own account lacks the right. */
-async function refusalOf(connection: MysqlConnection, sql: string): Promise<string | undefined> {
-  try {
-    await connection.execute(sql);
-    return undefined;
-  } catch (error: unknown) {
-    const refusal = toRestoreError(error, "the target refused it");
-    const isRefusal = refusal instanceof AppError && ["RESTORE_FAILED", "SOURCE_GRANT_MISSING"].includes(refusal.code);
-    if (isRefusal) return refusal.message;
-    throw refusal;
-  }
 }
 
 /** Takes `DEFAULT ROLE …` out of SHOW CREATE USER, as the roles are granted later. */

@@ -2,6 +2,7 @@ import { AppError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import { type MysqlConnection, openConnection } from "./connection.ts";
 import { assertSameDefinitions, DefinitionWatch } from "./definition-watch.ts";
+import { readLogIdentity, readLogPosition } from "./read-position.ts";
 import { ROW_SESSION } from "./row-stream.ts";
 import { readSchema, type Selection } from "./schema.ts";
 import type { SchemaModel } from "./schema-model.ts";
@@ -44,6 +45,9 @@ export async function openBackupSession(target: MysqlTarget, options: SessionOpt
     for (let count = 0; count <= options.connections; count++) opened.push(await openConnection(target, { signal }));
     const [control, ...readers] = opened;
     if (control === undefined) throw new AppError("INVARIANT", "a backup without a connection");
+    // Without a position there is no backup: that must not come out after an hour of other work.
+    await readLogIdentity(control);
+    await readLogPosition(control);
     for (const reader of readers) await reader.execute(ROW_SESSION);
     const ddlLocked = await lockDefinitions(control);
     const { model, mark } = await readAtSnapshot(control, readers, { selection, signal, logger });

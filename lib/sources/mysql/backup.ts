@@ -20,6 +20,16 @@ const PARTS_PER_CONNECTION = 16;
  * then is no backup, since the manifest comes last.
  */
 export async function backupMysql(context: SourceContext, writer: BackupWriter): Promise<EngineContent> {
+  try {
+    return await readServer(context, writer);
+  } catch (error: unknown) {
+    // Whatever breaks because of a stop, the stop is the reason.
+    context.signal.throwIfAborted();
+    throw error;
+  }
+}
+
+async function readServer(context: SourceContext, writer: BackupWriter): Promise<EngineContent> {
   const { source, logger, signal } = context;
   const selection = { databases: source.databases, excludeTables: source.excludeTables, users: source.users };
   const options = { connections: source.connections, selection, signal, logger };
@@ -61,7 +71,6 @@ async function readParts(context: SourceContext, session: BackupSession, writer:
     }
   };
   await Promise.all(session.readers.map(work));
-  context.signal.throwIfAborted();
   if (failure !== undefined) throw failure;
   return stored;
 }

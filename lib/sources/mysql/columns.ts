@@ -12,7 +12,7 @@ interface ColumnCodec {
 }
 
 /** A position in LOAD DATA's column list: the column itself, or a variable with the assignment that uses it. */
-export interface LoadTarget {
+interface LoadTarget {
   target: string;
   assignment?: string;
 }
@@ -89,7 +89,7 @@ function jsonTypes(table: TableModel, proofs: JsonProofs): string[] {
 }
 
 /** Where field `index` of a line goes in `LOAD DATA … CHARACTER SET binary (targets) SET assignments`. */
-export function loadTarget(column: ColumnModel, index: number): LoadTarget {
+function loadTarget(column: ColumnModel, index: number): LoadTarget {
   const { store } = codecOf(column);
   const name = quoteName(column.name);
   if (store === undefined) return { target: name };

@@ -1,8 +1,7 @@
-import { AppError } from "../../core/errors.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { listEvents, listPrograms, leftBehind, type NotCarriedOver, type Program } from "./programs.ts";
 import { quoteName, quoteString, quoteTable } from "./quoting.ts";
-import { errorNumber, resetSession, toRestoreError } from "./restore-session.ts";
+import { errorNumber, refusalOf, resetSession, toRestoreError } from "./restore-session.ts";
 import { type RestoreSelection, targetSchemas } from "./selection.ts";
 import { readTargetObjects } from "./target-objects.ts";
 
@@ -74,17 +73,12 @@ async function create(
   if ("reason" in program.renamed) return undefined;
   const { sql } = program.renamed;
   const run = (now?: Date) => runAs(connection, program, sql, now);
-  try {
-    await (ownSchemas.has(program.schema) ? withCollation(connection, program, run) : run());
-    if (program.kind !== "event" || (await eventExists(connection, program))) return undefined;
-    // The server drops an event that has nothing left to do as soon as it is made, unless it is made at its own time.
-    await run(consistentAt);
-    return "its time has passed since the backup: it is there, disabled";
-  } catch (error: unknown) {
-    const refusal = toRestoreError(error, "the target refused it");
-    if (refusal instanceof AppError && refusal.code === "RESTORE_FAILED") return refusal.message;
-    throw refusal;
-  }
+  const refusal = await refusalOf(() =>
+    ownSchemas.has(program.schema) ? withCollation(connection, program, run) : run(),
+  );
+  if (refusal !== undefined || program.kind !== "event" || (await eventExists(connection, program))) return refusal;
+  // The server drops an event that has nothing left to do as soon as it is made, unless it is made at its own time.
+  return (await refusalOf(() => run(consistentAt))) ?? "its time has passed since the backup: it is there, disabled";
 }
 
 async function eventExists(connection: MysqlConnection, { schema, name }: Program): Promise<boolean> {

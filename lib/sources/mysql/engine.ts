@@ -5,12 +5,14 @@ import { finishRestore, removeRestored } from "./finish.ts";
 import { planMysqlRestore } from "./plan.ts";
 import { preflightMysql } from "./preflight.ts";
 import { placeInLog } from "./place-in-log.ts";
+import { preflightMysqlTarget } from "./preflight-target.ts";
 import { restoreMysql } from "./restore.ts";
 import { shipMysql } from "./ship-source.ts";
 
 /** MySQL 8.4 and 9.x, over client connections alone. */
 export const mysqlEngine: SourceEngine = {
   preflight: (context) => preflightMysql(context),
+  preflightTarget: preflightMysqlTarget,
   backup: backupMysql,
   ship: shipMysql,
   placeInLog,

@@ -7,9 +7,9 @@ export interface KeySpace {
   expression(sql: string): string;
   /** SQL of exactly that value. */
   literal(value: string): string;
-  /** A guess at what lies between, as SQL; undefined when nothing does. Need not be a stored value, nor in order. */
-  middle(low: string, high: string): string | undefined;
-  /** Whether `middle` is sure to lie above low and not above high in the column's order. */
+  /** Guesses at what lies between, as SQL, the best first; none when nothing does. They need not be stored values. */
+  between(low: string, high: string): string[];
+  /** Whether a guess is sure to lie above low and not above high in the column's order. */
   ordered: boolean;
 }
 
@@ -29,14 +29,14 @@ export function keySpaceOf(column: ColumnModel): KeySpace | undefined {
 const INTEGER_SPACE: KeySpace = {
   expression: (sql) => sql,
   literal: (value) => BigInt(value).toString(),
-  middle: (low, high) => middleInteger(BigInt(low), BigInt(high))?.toString(),
+  between: (low, high) => middleInteger(BigInt(low), BigInt(high)).map(String),
   ordered: true,
 };
 
 const DECIMAL_SPACE: KeySpace = {
   expression: (sql) => sql,
   literal: (value) => value,
-  middle: (low, high) => middleInteger(floor(low), floor(high))?.toString(),
+  between: (low, high) => middleInteger(floor(low), floor(high)).map(String),
   ordered: true,
 };
 
@@ -44,10 +44,7 @@ const DECIMAL_SPACE: KeySpace = {
 const TIME_SPACE: KeySpace = {
   expression: (sql) => `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', ${sql})`,
   literal: (value) => `TIMESTAMPADD(MICROSECOND, ${BigInt(value)}, '1970-01-01')`,
-  middle: (low, high) => {
-    const middle = middleInteger(BigInt(low), BigInt(high));
-    return middle === undefined ? undefined : TIME_SPACE.literal(middle.toString());
-  },
+  between: (low, high) => middleInteger(BigInt(low), BigInt(high)).map((middle) => TIME_SPACE.literal(String(middle))),
   // A DATE compared with an instant of the day: the order of DATETIME.
   ordered: true,
 };
@@ -55,37 +52,41 @@ const TIME_SPACE: KeySpace = {
 const BINARY_SPACE: KeySpace = {
   expression: (sql) => `HEX(${sql})`,
   literal: (hex) => `X'${hex}'`,
-  middle: (low, high) => {
-    const { prefix, from, to } = leadingDigits(
-      low,
-      high,
-      (hex, index) => Number.parseInt(hex.charAt(index) || "0", 16),
-      16,
-    );
-    const middle = middleInteger(from, to);
-    if (middle === undefined) return undefined;
-    const digits = prefix + middle.toString(16).padStart(DIGITS, "0");
-    return `X'${digits.padEnd(digits.length + (digits.length % 2), "0")}'`;
+  between: (low, high) => {
+    const digit = (hex: string, index: number): number => Number.parseInt(hex.charAt(index) || "0", 16);
+    const { prefix, from, to } = leadingDigits(low, high, digit, 16);
+    return middleInteger(from, to).map((middle) => {
+      const digits = prefix + middle.toString(16).padStart(DIGITS, "0");
+      return `X'${digits.padEnd(digits.length + (digits.length % 2), "0")}'`;
+    });
   },
   ordered: true,
 };
 
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
+/** Where to look when what differs is no letter or digit, whose place in the collation is unknown here. */
+const ANYWHERE = ["i", "5", "a", "r", "0", "z"];
 
-/** Keys are read and written as the bytes of their character set; the guess between them is made of digits and letters. */
+/**
+ * Keys are read and written as the bytes of their character set, and shown beside them for the guesses, which are made of
+ * digits and letters.
+ */
 function textSpace(charset: string): KeySpace {
   return {
-    expression: (sql) => `HEX(${sql})`,
-    literal: (hex) => `_${charset} X'${hex}'`,
-    middle: (low, high) => {
-      const texts = [asciiOf(low), asciiOf(high)] as const;
-      const { prefix, from, to } = leadingDigits(...texts, digitOf, ALPHABET.length);
-      const middle = middleInteger(from, to);
-      if (middle === undefined) return undefined;
-      return quoteString(prefix + middle.toString(ALPHABET.length).padStart(DIGITS, "0"));
+    expression: (sql) => `CONCAT(HEX(${sql}), ' ', CONVERT(${sql} USING utf8mb4))`,
+    literal: (key) => `_${charset} X'${key.slice(0, key.indexOf(" "))}'`,
+    between: (low, high) => {
+      const { prefix, from, to } = leadingDigits(shown(low), shown(high), digitOf, ALPHABET.length);
+      const guesses = middleInteger(from, to).map((middle) => middle.toString(ALPHABET.length).padStart(DIGITS, "0"));
+      return [...guesses, ...ANYWHERE].map((guess) => quoteString(prefix + guess));
     },
     ordered: false,
   };
+}
+
+/** Only ASCII in lower case: whatever else would change could be missing in the column's character set. */
+function shown(key: string): string {
+  return key.slice(key.indexOf(" ") + 1).replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 const DIGITS = 8;
@@ -94,17 +95,14 @@ const DIGITS = 8;
 function leadingDigits(low: string, high: string, digit: (text: string, index: number) => number, base: number) {
   let start = 0;
   while (start < low.length && low[start] === high[start]) start += 1;
+  // Half a character is none.
+  if (/[\uD800-\uDBFF]$/.test(low.slice(0, start))) start -= 1;
   const read = (text: string): bigint => {
     let value = 0n;
     for (let index = start; index < start + DIGITS; index++) value = value * BigInt(base) + BigInt(digit(text, index));
     return value;
   };
   return { prefix: low.slice(0, start), from: read(low), to: read(high) };
-}
-
-/** The bytes without NULs, which wide character sets put before ASCII, as one character each, in lower case. */
-function asciiOf(hex: string): string {
-  return Buffer.from(hex, "hex").toString("latin1").replaceAll("\0", "").toLowerCase();
 }
 
 function digitOf(text: string, index: number): number {
@@ -121,8 +119,7 @@ function floor(decimal: string): bigint {
   return BigInt(whole) - (decimal.startsWith("-") && /[1-9]/.test(fraction) ? 1n : 0n);
 }
 
-function middleInteger(low: bigint, high: bigint): bigint | undefined {
-  if (high <= low) return undefined;
-  const middle = low + (high - low + 1n) / 2n;
-  return middle > low ? middle : undefined;
+/** The integer in the middle, above low and not above high; none when low is not below high. */
+function middleInteger(low: bigint, high: bigint): bigint[] {
+  return high <= low ? [] : [low + (high - low + 1n) / 2n];
 }

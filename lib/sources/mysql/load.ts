@@ -60,7 +60,11 @@ interface PieceContext {
 }
 
 /** Loads the next piece, or passes over it where an earlier run committed it. Returns its rows. */
-async function loadPiece(connection: MysqlConnection, table: TableItem, { step, cutter, context, typed }: PieceContext) {
+async function loadPiece(
+  connection: MysqlConnection,
+  table: TableItem,
+  { step, cutter, context, typed }: PieceContext,
+) {
   const buffers = counted(cutter.piece(), context.onBytes);
   if (!(await context.record.add(connection, step))) {
     for await (const _ of buffers);

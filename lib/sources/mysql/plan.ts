@@ -10,7 +10,8 @@ import { openRestoreSession } from "./restore-session.ts";
 import { weightOf } from "./restore-tables.ts";
 import { type RestoreSelection, selectItems, targetSchemas } from "./selection.ts";
 import { assertNotSource, preflightTarget } from "./target.ts";
-import { assertFree, readTargetObjects } from "./target-objects.ts";
+import { assertFree } from "./target-free.ts";
+import { readTargetObjects } from "./target-objects.ts";
 import { parseMysqlUrl } from "./url.ts";
 
 /** Of text and its weight in rows and indexes (see `weightOf`), on two cores shared with the server; measured, rounded down. */

@@ -92,12 +92,14 @@ async function settingFindings(connection: MysqlConnection, source: SourcePolicy
 
 /** Binlogs that go before they are shipped leave a gap that nothing can fill. */
 function expiryFinding(expireSeconds: number, source: SourcePolicy): Finding {
-  const intervalMs = source.schedule.ship === undefined ? 0 : intervalOf(source.schedule.ship);
+  const { ship } = source.schedule;
+  const intervalMs = ship === undefined ? 0 : intervalOf(ship);
   const requiredSeconds = Math.ceil((ROUNDS * intervalMs) / 1000);
+  const rounds = `${requiredSeconds} or more: ${ROUNDS} rounds of shipping every ${formatDuration(intervalMs)}`;
   return {
     setting: "binlog_expire_logs_seconds",
     found: expireSeconds === 0 ? "never" : String(expireSeconds),
-    required: `${requiredSeconds} or more: ${ROUNDS} rounds of shipping every ${formatDuration(intervalMs)}`,
+    required: ship === undefined ? "anything, as long as the policy ships no log" : rounds,
     ok: expireSeconds === 0 || expireSeconds >= requiredSeconds,
     level: "advised",
     change: `SET PERSIST binlog_expire_logs_seconds = ${Math.max(requiredSeconds, 86_400)}`,

@@ -23,7 +23,7 @@ export interface ProgramSession {
 
 /** One routine, view, trigger or event on its way to the target. */
 export interface Program {
-  kind: "routine" | "view" | "trigger" | "event";
+  kind: "view" | "procedure" | "function" | "library" | "trigger" | "event";
   /** For people: "view `shop`.`totals`". */
   object: string;
   /** On the target. */
@@ -49,12 +49,14 @@ export function leftBehind(selection: ProgramSelection): NotCarriedOver[] {
   );
 }
 
+const ROUTINE_KINDS = { PROCEDURE: "procedure", FUNCTION: "function", LIBRARY: "library" } as const;
+
 function listRoutines({ routines: models, mapping }: ProgramSelection): Program[] {
   return models.map((model) => {
     const schema = mapping.schema(model.schema);
     return {
-      kind: "routine",
-      object: `${model.kind.toLowerCase()} ${quoteTable(schema, model.name)}`,
+      kind: ROUTINE_KINDS[model.kind],
+      object: `${ROUTINE_KINDS[model.kind]} ${quoteTable(schema, model.name)}`,
       schema,
       name: model.name,
       renamed: renameRoutine(model, mapping),

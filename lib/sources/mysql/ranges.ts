@@ -111,14 +111,17 @@ class Splitter {
 
   /** A value of which rows lie on both sides. Where a guess may be out of order, the next stored value takes its place. */
   async #middle(slice: Slice, column: ColumnModel, space: KeySpace, low: string, high: string) {
-    const guess = space.middle(low, high);
-    if (guess === undefined || space.ordered) return guess;
+    const guesses = space.between(low, high);
+    if (space.ordered) return guesses[0];
     const name = quoteName(column.name);
-    const above = [...this.#conditions(slice, column), `${name} > ${space.literal(low)}`, `${name} >= ${guess}`];
-    const [row] = await this.#connection.query<"value">(
-      `SELECT ${space.expression(name)} AS value FROM ${this.#name}${where(above)} ORDER BY ${name} LIMIT 1`,
-    );
-    return row?.value === undefined || row.value === null ? undefined : space.literal(row.value);
+    for (const guess of guesses) {
+      const above = [...this.#conditions(slice, column), `${name} > ${space.literal(low)}`, `${name} >= ${guess}`];
+      const [row] = await this.#connection.query<"value">(
+        `SELECT ${space.expression(name)} AS value FROM ${this.#name}${where(above)} ORDER BY ${name} LIMIT 1`,
+      );
+      if (row?.value !== undefined && row.value !== null) return space.literal(row.value);
+    }
+    return undefined;
   }
 
   async #estimate(slice: Slice, column: ColumnModel): Promise<number> {

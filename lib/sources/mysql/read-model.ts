@@ -11,7 +11,7 @@ export async function readModel(reader: BackupReader): Promise<SchemaModel> {
   if (blob === undefined) throw invalid(manifest.id, "its manifest names no blob with definitions");
   const pieces: Buffer[] = [];
   for await (const piece of reader.readBlob(blob.name)) pieces.push(piece);
-  const model: unknown = JSON.parse(Buffer.concat(pieces).toString());
+  const model = parse(Buffer.concat(pieces).toString());
   if (typeof model !== "object" || model === null || !("version" in model)) {
     throw invalid(manifest.id, `blob "${blob.name}" holds no definitions`);
   }
@@ -23,6 +23,15 @@ export async function readModel(reader: BackupReader): Promise<SchemaModel> {
       hint: "A newer version of this product wrote it; use that version to restore it.",
     },
   );
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Judged by the caller, as text without the wanted shape.
+    return undefined;
+  }
 }
 
 function invalid(backupId: string, found: string): AppError {

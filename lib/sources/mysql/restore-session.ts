@@ -78,6 +78,22 @@ export async function resetSession(connection: MysqlConnection): Promise<void> {
   await connection.execute(`SET SESSION sql_mode = '${SQL_MODE}', time_zone = '+00:00', ${settings.join(", ")}`);
 }
 
+/**
+ * Runs what a restore can do without. Returns why the server refused it, also where the account lacks the right; anything
+ * else that fails throws.
+ */
+export async function refusalOf(run: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await run();
+    return undefined;
+  } catch (error: unknown) {
+    const refusal = toRestoreError(error, "the target refused it");
+    const isRefusal = refusal instanceof AppError && ["RESTORE_FAILED", "SOURCE_GRANT_MISSING"].includes(refusal.code);
+    if (isRefusal) return refusal.message;
+    throw refusal;
+  }
+}
+
 /** The number that the server gave for a failed statement. */
 export function errorNumber(error: unknown): number | undefined {
   return readDriverError(error instanceof AppError ? error.cause : error)?.number;

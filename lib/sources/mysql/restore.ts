@@ -4,16 +4,17 @@ import { createAccounts, grantAccounts } from "./accounts.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { createPrograms } from "./create-programs.ts";
 import { addForeignKeys } from "./foreign-keys.ts";
-import type { NotCarriedOver } from "./programs.ts";
+import { listPrograms, type NotCarriedOver } from "./programs.ts";
 import { readModel } from "./read-model.ts";
 import { renameSchema } from "./rename.ts";
-import { type MadeKind, recordSchema, RestoreRecord, stepOf } from "./restore-record.ts";
+import { recordSchema, RestoreRecord, stepOf } from "./restore-record.ts";
 import { loadTables } from "./restore-rows.ts";
 import { openRestoreSession, toRestoreError } from "./restore-session.ts";
 import { createSchemas, createTables } from "./restore-tables.ts";
 import { type RestoreSelection, selectItems, targetSchemas } from "./selection.ts";
 import { assertNotSource, assertSuitable, preflightTarget } from "./target.ts";
-import { assertFree, readTargetObjects } from "./target-objects.ts";
+import { assertFree } from "./target-free.ts";
+import { readTargetObjects } from "./target-objects.ts";
 import { parseMysqlUrl } from "./url.ts";
 
 /*
@@ -86,17 +87,11 @@ async function prepareTarget(
 }
 
 /** The steps that name what a restore makes; triggers and indexes go with their tables. */
-function madeBy({ tables, views, routines, events, mapping }: RestoreSelection): string[] {
-  const kindOf = (kind: "PROCEDURE" | "FUNCTION" | "LIBRARY"): MadeKind =>
-    kind === "PROCEDURE" ? "procedure" : kind === "FUNCTION" ? "function" : "library";
+function madeBy(selection: RestoreSelection): string[] {
+  const programs = listPrograms(selection).filter(({ renamed }) => "sql" in renamed);
   return [
-    ...tables.map(({ to }) => stepOf.made("table", to.schema, to.name)),
-    ...views.map((view) => {
-      const to = mapping.table(view.schema, view.name);
-      return stepOf.made("view", to.schema, to.name);
-    }),
-    ...routines.map(({ kind, schema, name }) => stepOf.made(kindOf(kind), mapping.schema(schema), name)),
-    ...events.map(({ schema, name }) => stepOf.made("event", mapping.schema(schema), name)),
+    ...selection.tables.map(({ to }) => stepOf.made("table", to.schema, to.name)),
+    ...programs.flatMap(({ kind, schema, name }) => (kind === "trigger" ? [] : [stepOf.made(kind, schema, name)])),
   ];
 }
 

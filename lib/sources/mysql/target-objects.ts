@@ -1,10 +1,7 @@
-import { AppError } from "../../core/errors.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { keyOf } from "./mapping.ts";
-import { quoteList, quoteName, quoteTable } from "./quoting.ts";
-import { RECORD_PREFIX } from "./restore-record.ts";
+import { quoteList } from "./quoting.ts";
 import type { RoutineModel } from "./schema-model.ts";
-import { type RestoreSelection, targetSchemas } from "./selection.ts";
 
 /** What stands in some schemas of the target; pairs of names by `keyOf`. */
 export interface TargetObjects {
@@ -43,62 +40,4 @@ export async function readTargetObjects(connection: MysqlConnection, schemas: st
 /** Procedures, functions and libraries have names of their own each. */
 export function keyOfRoutine(schema: string, { kind, name }: Pick<RoutineModel, "kind" | "name">): string {
   return `${keyOf(schema, name)}\0${kind}`;
-}
-
-/**
- * Refuses a target where the restore would meet something: always what has the name of an object to be restored, and,
- * without `intoNonEmpty`, any object in the target's schemas. Throws TARGET_NOT_EMPTY.
- */
-export function assertFree(objects: TargetObjects, selection: RestoreSelection, intoNonEmpty: boolean): void {
-  const met = meetings(objects, selection);
-  if (met.length > 0) {
-    throw new AppError("TARGET_NOT_EMPTY", `the target holds ${list(met)}, which would be restored`, {
-      hint: `Restore under other names (--as), or remove these objects; a schema "${RECORD_PREFIX}…" on the target belongs to an unfinished restore, which goes on when it is asked for with the same backup, names and tables.`,
-    });
-  }
-  const occupied = intoNonEmpty ? [] : targetSchemas(selection).filter((schema) => holdsAnything(objects, schema));
-  if (occupied.length === 0) return;
-  throw new AppError(
-    "TARGET_NOT_EMPTY",
-    `not empty on the target: ${list(occupied.map((name) => `schema ${quoteName(name)}`))}`,
-    {
-      hint: "None of its objects is among those to be restored: use --into-non-empty to restore beside them.",
-    },
-  );
-}
-
-function meetings(
-  objects: TargetObjects,
-  { mapping, tables, views, triggers, events, routines }: RestoreSelection,
-): string[] {
-  const met: string[] = [];
-  const look = (kind: string, taken: ReadonlySet<string>, schema: string, name: string): void => {
-    if (taken.has(keyOf(schema, name))) met.push(`${kind} ${quoteTable(schema, name)}`);
-  };
-  for (const { to } of tables) look("table", objects.tables, to.schema, to.name);
-  for (const view of views) {
-    const to = mapping.table(view.schema, view.name);
-    look("view", objects.tables, to.schema, to.name);
-  }
-  for (const { schema, table, name } of triggers) {
-    look("trigger", objects.triggers, mapping.table(schema, table).schema, name);
-  }
-  for (const { schema, name } of events) look("event", objects.events, mapping.schema(schema), name);
-  for (const routine of routines) {
-    const schema = mapping.schema(routine.schema);
-    if (objects.routines.has(keyOfRoutine(schema, routine)))
-      met.push(`${routine.kind.toLowerCase()} ${quoteTable(schema, routine.name)}`);
-  }
-  return met;
-}
-
-function holdsAnything(objects: TargetObjects, schema: string): boolean {
-  return [objects.tables, objects.triggers, objects.events, objects.routines].some((names) =>
-    [...names].some((key) => key.startsWith(keyOf(schema, ""))),
-  );
-}
-
-function list(items: string[]): string {
-  const rest = items.length - 3;
-  return items.slice(0, 3).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }

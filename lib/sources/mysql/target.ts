@@ -1,10 +1,9 @@
 import { AppError } from "../../core/errors.ts";
 import type { Finding } from "../engine.ts";
 import type { MysqlConnection } from "./connection.ts";
-import { readPrivileges } from "./privileges.ts";
 import { quoteList, quoteName } from "./quoting.ts";
-import { RECORD_PREFIX } from "./restore-record.ts";
-import { type RestoreSelection, targetSchemas } from "./selection.ts";
+import type { RestoreSelection } from "./selection.ts";
+import { privilegeFindings } from "./target-privileges.ts";
 import { isKeyword, tokenize } from "./tokens.ts";
 
 /** What of a target server matters to a restore. */
@@ -19,7 +18,6 @@ interface TargetServer {
   trustsFunctions: boolean;
   gtidMode: string;
   maxPacketBytes: number;
-  user: string;
 }
 
 type Variable =
@@ -32,8 +30,7 @@ type Variable =
   | "log"
   | "trust"
   | "gtid"
-  | "packet"
-  | "user";
+  | "packet";
 
 /** Reads the target's settings as `connection`, a restore's session, sees them. */
 export async function readTargetServer(connection: MysqlConnection): Promise<TargetServer> {
@@ -41,7 +38,7 @@ export async function readTargetServer(connection: MysqlConnection): Promise<Tar
     `SELECT VERSION() AS version, @@server_uuid AS uuid, @@lower_case_table_names AS lower,
       @@global.local_infile AS localInfile, @@global.read_only AS readOnly, @@session.sql_require_primary_key AS needsKey,
       @@session.sql_log_bin AND @@global.log_bin AS log, @@global.log_bin_trust_function_creators AS trust,
-      @@global.gtid_mode AS gtid, @@global.max_allowed_packet AS packet, CURRENT_USER() AS user`,
+      @@global.gtid_mode AS gtid, @@global.max_allowed_packet AS packet`,
   );
   return {
     version: row?.version ?? "",
@@ -54,7 +51,6 @@ export async function readTargetServer(connection: MysqlConnection): Promise<Tar
     trustsFunctions: row?.trust === "1",
     gtidMode: row?.gtid ?? "",
     maxPacketBytes: Number(row?.packet),
-    user: row?.user ?? "",
   };
 }
 
@@ -84,7 +80,7 @@ export async function preflightTarget(connection: MysqlConnection, selection: Re
     ...primaryKeyFindings(server, selection),
     ...functionFindings(server, selection),
     await engineFinding(connection, selection),
-    await privilegeFinding(connection, server, selection),
+    ...(await privilegeFindings(connection, selection)),
     spaceFinding(selection),
   ];
 }
@@ -213,51 +209,6 @@ async function engineFinding(connection: MysqlConnection, { tables }: RestoreSel
     ok: missing.length === 0,
     level: "required",
     code: "TARGET_UNSUITABLE",
-  };
-}
-
-const ALWAYS = ["SELECT", "INSERT", "CREATE", "ALTER", "INDEX", "DROP"];
-
-async function privilegeFinding(
-  connection: MysqlConnection,
-  server: TargetServer,
-  selection: RestoreSelection,
-): Promise<Finding> {
-  const privileges = await readPrivileges(connection);
-  const { views, routines, triggers, events, tables } = selection;
-  const wanted = [
-    ...ALWAYS,
-    ...(tables.some(({ parts }) => parts.foreignKeys.length > 0) ? ["REFERENCES"] : []),
-    ...(views.length > 0 ? ["CREATE VIEW", "SHOW VIEW"] : []),
-    ...(routines.length > 0 ? ["CREATE ROUTINE", "ALTER ROUTINE"] : []),
-    ...(triggers.length > 0 ? ["TRIGGER"] : []),
-    ...(events.length > 0 ? ["EVENT"] : []),
-  ];
-  const foreign = [...views, ...routines, ...triggers, ...events].some(({ definer }) => definer !== server.user);
-  const globally = [
-    ...(foreign && !privileges.everywhere("SUPER") ? ["SET_ANY_DEFINER"] : []),
-    ...(selection.users.length > 0 ? ["CREATE USER"] : []),
-  ].filter((privilege) => !privileges.everywhere(privilege));
-  const places = [
-    ...targetSchemas(selection).map((schema) => ({ schema, wanted })),
-    { schema: `${RECORD_PREFIX}0`, wanted: ["SELECT", "INSERT", "UPDATE", "CREATE", "DROP"] },
-  ];
-  const missing = places.flatMap((place) => {
-    const lacking = place.wanted.filter((privilege) => !privileges.on(place.schema, privilege));
-    const pattern = place.schema.startsWith(RECORD_PREFIX)
-      ? `${RECORD_PREFIX.replaceAll("_", String.raw`\_`)}%`
-      : place.schema;
-    return lacking.length === 0 ? [] : [`${lacking.join(", ")} ON ${quoteName(pattern)}.*`];
-  });
-  if (globally.length > 0) missing.push(`${globally.join(", ")} ON *.*`);
-  return {
-    setting: "privileges",
-    found: missing.length === 0 ? "all there" : `without ${missing.join(", and ")}`,
-    required: [...wanted, "SET_ANY_DEFINER for programs of other accounts"].join(", "),
-    ok: missing.length === 0,
-    level: "required",
-    ...(missing.length > 0 ? { change: missing.map((grant) => `GRANT ${grant} TO CURRENT_USER()`).join("; ") } : {}),
-    code: "SOURCE_GRANT_MISSING",
   };
 }
 

@@ -47,20 +47,15 @@ async function backupAgainstMysqldump(folder: string, source: MysqlServer, env: 
 
 async function backupAgainstMydumper(folder: string, source: MysqlServer, env: Env): Promise<Contest> {
   const output = join(folder, "mydumper");
-  const command = await mydumper([
-    ...loginOf(source),
-    "--database=bench",
-    "--threads=2",
-    "--compress",
-    `--outputdir=${output}`,
-  ]);
+  const options = ["--database=bench", "--threads=2", "--compress", `--outputdir=${output}`];
+  const { command, env: peerEnv } = await mydumper([...loginOf(source), ...options]);
   return {
     id: "backup-mydumper",
     ratioAtMost: 0.3,
     ours: () => ourBackup(folder, env),
     peer: async () => {
       await rm(output, { recursive: true, force: true });
-      return runShell(command.map(shellQuote).join(" "));
+      return runShell(command.map(shellQuote).join(" "), peerEnv);
     },
   };
 }

@@ -1,10 +1,10 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Connection, RowDataPacket } from "mysql2/promise";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RestoreReport } from "../../../lib/sources/engine.ts";
 import { compareMysql } from "../../../lib/sources/mysql/compare.ts";
 import { finishRestore } from "../../../lib/sources/mysql/finish.ts";
 import { restoreMysql } from "../../../lib/sources/mysql/restore.ts";
+import { eventually } from "../../support/eventually.ts";
 import { readCatalogue } from "../../support/mysql-catalogue.ts";
 import { backUp, restoreRequest } from "../../support/mysql-engine.ts";
 import { readValues } from "../../support/mysql-values.ts";
@@ -130,7 +130,13 @@ beforeAll(async () => {
   after = await connectTo(target);
   for (const statement of SCRIPT) await before.query(statement);
   const backup = await backUp(source.url, { users: true });
-  await pause(2500);
+  const isOver = async (): Promise<boolean> => {
+    const [[row]] = await before.query<RowDataPacket[]>(
+      "SELECT execute_at < NOW() AS passed FROM information_schema.events WHERE event_name = 'soon_over'",
+    );
+    return row?.["passed"] === 1;
+  };
+  await eventually(isOver, { describe: "the time of the event to pass" });
   const request = restoreRequest(target.url, { users: true });
   report = await restoreMysql(request, backup);
   const [events] = await after.query<RowDataPacket[]>("SELECT status FROM information_schema.events");

@@ -34,13 +34,18 @@ export async function openReplaySession(request: ReplaySessionOptions): Promise<
  * a COMMIT or DDL that its checkpoint does not show yet; the server lets go of the lock when that session is over.
  */
 async function lockOut(connection: MysqlConnection, checkpointSchema: string): Promise<void> {
-  const name = `resguardo-${createHash("sha256").update(checkpointSchema).digest("hex").slice(0, 32)}`;
+  const name = lockName(checkpointSchema);
   const [row] = await connection.query<"got">("SELECT GET_LOCK(?, ?) AS got", [name, LOCK_WAIT_SECONDS]);
   if (row?.got === "1") return;
   throw new AppError("RESTORE_FAILED", `another session still replays into this restore after ${LOCK_WAIT_SECONDS} s`, {
     hint: `On the target, SELECT IS_USED_LOCK('${name}') gives its id: wait for its end, or KILL it.`,
     retryable: true,
   });
+}
+
+/** The user-level lock of a restore; such a name may have 64 characters. */
+export function lockName(checkpointSchema: string): string {
+  return `resguardo-${createHash("sha256").update(checkpointSchema).digest("hex").slice(0, 32)}`;
 }
 
 const LOCK_WAIT_SECONDS = 600;

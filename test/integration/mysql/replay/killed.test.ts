@@ -1,11 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { RowDataPacket } from "mysql2/promise";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectTo, startTestMysql, type TestMysql } from "../../../support/mysql.ts";
+import { lockName } from "../../../../lib/sources/mysql/replay/replay-session.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { replay } from "../../../support/replay.ts";
 import { seededRandom } from "../../../support/random.ts";
 import { runWorkload } from "../../../support/random-workload.ts";
-import { tableStates } from "../../../support/server-log.ts";
+import { executedGtids, tableStates } from "../../../support/server-log.ts";
 
 const SEED = 31;
 const KILLS = 50;
@@ -61,6 +65,48 @@ describe("a replay killed at any instant", () => {
       finished += 1;
     }
     expect(finished).toBeGreaterThan(0);
+  });
+});
+
+describe("a replay after another one", () => {
+  const table = `${CHECKPOINTS}.replay`;
+
+  it.each([
+    ["a table without transactions may be half written", `UPDATE ${table} SET pending = '{"kind":"unrepeatable"}'`],
+    ["temporary tables are gone", `UPDATE ${table} SET temporary_tables = 1`],
+    ["its checkpoint was changed", `UPDATE ${table} SET pending = '{}'`],
+  ])("refuses to go on where %s", async (_, change) => {
+    await startOver();
+    const from = await executedGtids(source);
+    const request = { from, checkpointSchema: CHECKPOINTS };
+    await replay(source, target, request);
+    await using connection = await connectTo(target);
+    await connection.query(change);
+    await using work = await connectTo(source);
+    await work.query("CREATE DATABASE IF NOT EXISTS work_2");
+    await expect(replay(source, target, request)).rejects.toMatchObject({ code: "RESTORE_FAILED" });
+  });
+
+  it("waits until the server is done with the other's session", async () => {
+    await startOver();
+    const from = await executedGtids(source);
+    await using other = await connectTo(target);
+    const name = lockName(CHECKPOINTS);
+    await other.query("DO GET_LOCK(?, 0)", [name]);
+    const waiting = replay(source, target, { from, checkpointSchema: CHECKPOINTS });
+    const [rows] = await eventually(
+      async () => {
+        const found = await other.query<RowDataPacket[]>(
+          "SELECT state FROM information_schema.processlist WHERE state = 'User lock'",
+        );
+        return found[0].length > 0 && found;
+      },
+      { describe: "the replay to wait for the lock" },
+    );
+    expect(rows).toHaveLength(1);
+    expect(await tableStates(target, [CHECKPOINTS])).toEqual({});
+    await other.query("DO RELEASE_LOCK(?)", [name]);
+    expect(await waiting).toMatchObject({ transactions: 0, resumed: false });
   });
 });
 
