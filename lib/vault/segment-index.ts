@@ -100,7 +100,7 @@ async function readHour(query: SegmentQuery, hour: Hour): Promise<SegmentList> {
   return { entries, damaged };
 }
 
-export function toEntry({ id, sizeBytes, sha256, signingKeyId, content }: ValidSegment): SegmentEntry {
+function toEntry({ id, sizeBytes, sha256, signingKeyId, content }: ValidSegment): SegmentEntry {
   const { follows, firstCommitAt, lastCommitAt, caughtUpAt, transactions, isComplete, data } = content;
   return {
     id,

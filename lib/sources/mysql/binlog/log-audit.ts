@@ -30,7 +30,7 @@ export type ShipStart =
   | { kind: "restart"; reason: GapReason; message: string; before: GtidSet; from: DumpStart };
 
 /** GTIDs name every transaction only where each one has to have one. */
-export function usesGtids({ gtidMode }: Pick<ServerLog, "gtidMode">): boolean {
+function usesGtids({ gtidMode }: Pick<ServerLog, "gtidMode">): boolean {
   return gtidMode === "ON";
 }
 

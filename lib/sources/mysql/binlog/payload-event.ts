@@ -14,7 +14,7 @@ const FIELD = { end: 0, payloadSize: 1, compression: 2, uncompressedSize: 3 } as
 const COMPRESSION: Record<number, "zstd" | "none"> = { 0: "zstd", 255: "none" };
 
 /** Reads the frame of a TRANSACTION_PAYLOAD event. */
-export function readPayload({ body }: BinlogEvent): TransactionPayload {
+function readPayload({ body }: BinlogEvent): TransactionPayload {
   const cursor = new Cursor(body);
   const sizes = { payload: 0, uncompressed: 0 };
   let compression: "zstd" | "none" | undefined;
