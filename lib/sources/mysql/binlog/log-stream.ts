@@ -25,7 +25,7 @@ export function logPositionOf({ name, content }: ValidSegment): LogPosition {
  * How many bytes of each segment belong to whole transactions. A transaction that the next segment does not go on with was cut
  * by a failure; it comes again, whole, or never was committed where the log went on.
  */
-export function wholeBytes(segments: readonly ValidSegment[]): number[] {
+function wholeBytes(segments: readonly ValidSegment[]): number[] {
   const kept = segments.map(({ content }) => content.data.plainBytes);
   let isFinished = false;
   for (let index = segments.length - 1; index >= 0; index--) {
