@@ -72,7 +72,7 @@ export const ERROR_CODES = {
   SOURCE_PROTOCOL: entry("source", "the server sent something that the protocol does not allow"),
   SOURCE_CONNECTION_LOST: transient("source", "the connection to the server broke"),
   SOURCE_QUERY_FAILED: entry("source", "the server refused a statement"),
-  LOG_GAP: entry("source", "the server no longer has what the log in the vault needs next; a full backup is needed"),
+  LOG_GAP: entry("source", "the server or the vault lacks what the log needs next; only a full backup leads past it"),
   LOG_INCIDENT: entry("source", "the server logged that changes are missing in its binary log"),
   SOURCE_UNSUPPORTED: entry("source", "the source holds something that can't be backed up as it is"),
 
