@@ -1,5 +1,9 @@
 import type { MysqlConnection } from "./connection.ts";
 
+export const HEARTBEAT_SCHEMA = "resguardo";
+/** What the account needs there. */
+export const HEARTBEAT_PRIVILEGES: readonly string[] = ["CREATE", "INSERT", "UPDATE"];
+
 /**
  * Writes the server's time into `resguardo.heartbeat`. Restored data then tells by itself up to when it reaches. Throws
  * SOURCE_GRANT_MISSING where the account may not.
