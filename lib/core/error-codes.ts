@@ -84,6 +84,7 @@ export const ERROR_CODES = {
   TARGET_IS_SOURCE: entry("restore", "the target is the source itself"),
   TABLE_UNKNOWN: entry("usage", "no such schema or table in the backup"),
   RESTORE_FAILED: entry("restore", "a statement of the restore failed on the target"),
+  RPO_MISSED: entry("restore", "the restore worked and what it reached is older than was promised"),
   RTO_MISSED: entry("restore", "the restore worked and took longer than was promised"),
   RESTORE_DIFFERS: entry("restore", "row counts or fingerprints differ from the manifest after the restore"),
 

@@ -76,7 +76,9 @@ const keys = z.strictObject({
 const restoreTest = z.strictObject({
   kind: z
     .enum(["from-zero", "pitr"])
-    .describe("What a later version distinguishes by the chosen instant; both restore the newest backup now."),
+    .describe(
+      "Both restore the newest instant: pitr from the first vault that has it, from-zero from the source's last vault alone.",
+    ),
   schedule,
   target: reference.describe("URL of a scratch server. A restore test drops what it made there, and nothing else."),
 });

@@ -4,6 +4,7 @@ import type { SourcePolicy } from "../core/policy-schema.ts";
 import type { Progress } from "../core/progress.ts";
 import type { BackupReader } from "../vault/backup-reader.ts";
 import type { BackupWriter, EngineContent } from "../vault/backup-writer.ts";
+import type { ValidSegment } from "../vault/segment-head.ts";
 import type { SegmentContent } from "../vault/segment-manifest.ts";
 import type { SegmentSink } from "../vault/segment-writer.ts";
 import type { Clock } from "../core/time.ts";
@@ -83,6 +84,29 @@ export interface TargetContext extends EngineContext {
   url: string;
 }
 
+/** Where a transaction is: in a full backup, in the log after it, or in neither. */
+export type PlaceOfTransaction = "full" | "log" | "none";
+
+/** Up to where a restore goes on after the full backup, by the source's log. */
+export interface RestoreInstant {
+  /** `latest`, a time in UTC with six decimals, or `before:ID` and `after:ID` with the engine's name of a transaction. */
+  to: string;
+  /** What the policy backs up; absent is everything. */
+  databases?: readonly string[] | undefined;
+  /** `schema.table` each: in the log, and not in the backup. */
+  excludeTables: readonly string[];
+  /** Go on where a statement can't be replayed under these names or this choice of tables; the report lists them. */
+  leaveOutRefused: boolean;
+}
+
+/** The log that leads from a full backup to an instant. */
+export interface LogToReplay {
+  /** Oldest first, verified. */
+  segments: readonly ValidSegment[];
+  /** Opens the data of one. */
+  read(segment: ValidSegment): AsyncIterable<Buffer>;
+}
+
 /** What to restore, and where to. */
 export interface RestoreRequest extends EngineContext {
   /** Connection URL of the target server with credentials; never logged. */
@@ -99,6 +123,8 @@ export interface RestoreRequest extends EngineContext {
   connections: number;
   /** Nothing else uses the target server, nor replicates from it: its binlog needs none of the restore. */
   scratch: boolean;
+  /** Absent restores the full backup alone. */
+  instant?: RestoreInstant;
 }
 
 export interface RestorePlan {
@@ -122,6 +148,25 @@ export interface RestoreReport {
   notCarriedOver: { object: string; reason: string }[];
   /** Whether this run went on where an earlier one was interrupted. */
   continued: boolean;
+  /** An interrupted run had loaded and compared everything and was replaying: the rows are past the backup. */
+  isReplaying: boolean;
+}
+
+/** What of the log was replayed, by this run. */
+export interface ReplayReport {
+  transactions: number;
+  logBytes: number;
+  /** Of the last transaction that was replayed, by the source's clock; null for none. */
+  lastCommitAt: string | null;
+  /** The engine's name of it. */
+  lastTransaction: string | null;
+  /** Statements that were not replayed, by reason, each with its first one. */
+  leftOut: { reason: string; statements: number; first: string }[];
+  /** Transactions that were prepared and neither committed nor rolled back at that instant. */
+  prepared: string[];
+  /** What the log made and is not as it was on the source. */
+  notCarriedOver: { object: string; reason: string }[];
+  checks: Check[];
 }
 
 /** The verbs that each kind of source has. */
@@ -133,10 +178,17 @@ export interface SourceEngine {
   ship(context: ShipContext): Promise<ShipReport>;
   /** Whether the log from `first` to `last`, segments of one chain, goes on from a full backup at that position. */
   placeInLog(full: EngineContent["position"], first: SegmentContent, last: SegmentContent): PlaceInLog;
+  /** For a full backup and the log that ends with `last`. Throws USAGE for a text that names no transaction. */
+  placeOfTransaction(id: string, full: EngineContent["position"], last: SegmentContent | undefined): PlaceOfTransaction;
   planRestore(request: RestoreRequest, reader: BackupReader): Promise<RestorePlan>;
   restore(request: RestoreRequest, reader: BackupReader): Promise<RestoreReport>;
   /** Row counts, fingerprints and objects of what stands on the target, against the backup. */
   compare(request: RestoreRequest, reader: BackupReader): Promise<Check[]>;
+  /**
+   * Replays the log on what `restore` loaded, up to the request's instant. Interrupted, the same request goes on where it was:
+   * `restore` then says `isReplaying`.
+   */
+  replay(request: RestoreRequest, reader: BackupReader, log: LogToReplay): Promise<ReplayReport>;
   /** Ends a restore after its comparison: what was kept disabled is enabled, and the record of its steps is removed. */
   finishRestore(request: RestoreRequest, reader: BackupReader): Promise<void>;
   /** Removes what an unfinished restore of this backup made on the target, by its record there, and nothing else. */

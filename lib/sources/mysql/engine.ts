@@ -4,8 +4,9 @@ import { compareMysql } from "./compare.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
 import { planMysqlRestore } from "./plan.ts";
 import { preflightMysql } from "./preflight.ts";
-import { placeInLog } from "./place-in-log.ts";
+import { placeInLog, placeOfTransaction } from "./place-in-log.ts";
 import { preflightMysqlTarget } from "./preflight-target.ts";
+import { replayRestored } from "./replay-restored.ts";
 import { restoreMysql } from "./restore.ts";
 import { shipMysql } from "./ship-source.ts";
 
@@ -16,9 +17,11 @@ export const mysqlEngine: SourceEngine = {
   backup: backupMysql,
   ship: shipMysql,
   placeInLog,
+  placeOfTransaction,
   planRestore: planMysqlRestore,
   restore: restoreMysql,
   compare: compareMysql,
+  replay: replayRestored,
   finishRestore,
   removeRestored,
 };

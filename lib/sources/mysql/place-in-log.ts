@@ -1,9 +1,9 @@
 import type { SegmentContent } from "../../vault/segment-manifest.ts";
 import type { EngineContent } from "../../vault/manifest.ts";
-import type { PlaceInLog } from "../engine.ts";
+import type { PlaceInLog, PlaceOfTransaction } from "../engine.ts";
 import type { FullPosition } from "./binlog/log-audit.ts";
 import { compareOffsets, heldAfter, type LogPosition, logPositionSchema } from "./binlog/log-position.ts";
-import { GtidSet } from "./gtid-set.ts";
+import { GtidSet, parseGtid } from "./gtid-set.ts";
 
 /** The position that a full backup's manifest has. */
 export function toFullPosition(position: EngineContent["position"]): FullPosition {
@@ -36,4 +36,16 @@ function placeByFile(full: FullPosition, start: LogPosition, end: LogPosition): 
   if (full.serverUuid !== start.serverUuid) return "before";
   if (run !== undefined && compareOffsets(full, { file: run.file, offset: run.from }) < 0) return "before";
   return end.end === null || compareOffsets(full, end.end) > 0 ? "after" : "within";
+}
+
+/** Where the transaction of a GTID is, for a full backup and the log up to `last`, if there is one. Throws USAGE. */
+export function placeOfTransaction(
+  text: string,
+  full: EngineContent["position"],
+  last: SegmentContent | undefined,
+): PlaceOfTransaction {
+  const gtid = parseGtid(text);
+  if (toFullPosition(full).gtidSet.contains(gtid)) return "full";
+  if (last === undefined) return "none";
+  return heldAfter(logPositionSchema.parse(last.position)).contains(gtid) ? "log" : "none";
 }

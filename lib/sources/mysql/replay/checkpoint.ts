@@ -84,8 +84,11 @@ export class CheckpointTable {
         temporary_tables TINYINT UNSIGNED NOT NULL
       ) ENGINE = InnoDB`,
     );
+    // A row without what the target holds would let the next run replay all of it again.
+    await connection.execute("START TRANSACTION");
     await connection.execute(`INSERT INTO ${this.#name} (id, done, temporary_tables) VALUES (1, '', 0)`);
     await connection.execute(this.update(checkpoint));
+    await connection.execute("COMMIT");
   }
 
   /** The statement that notes a checkpoint; ASCII without escapes, so that it means the same in every session. */

@@ -1,5 +1,5 @@
 import type { TransactionHead } from "../binlog/gtid-event.ts";
-import { formatGtid, GtidCollector, type GtidSet } from "../gtid-set.ts";
+import { formatGtid, type Gtid, GtidCollector, type GtidSet } from "../gtid-set.ts";
 import type { Checkpoint, LogPosition, Pending } from "./checkpoint.ts";
 import { formatMicros } from "./stop-point.ts";
 
@@ -24,6 +24,8 @@ export class Progression {
   stopped = false;
   /** Of the last transaction that was replayed; microseconds since 1970. */
   lastCommitMicros = 0n;
+  /** Of the last transaction that was replayed; undefined where it has none. */
+  lastGtid: Gtid | undefined;
   readonly openTemporaryTables = new Set<string>();
   readonly #leftOut = new Map<string, LeftOut>();
   #done: GtidSet;
@@ -87,6 +89,7 @@ export class Progression {
     this.transactions += 1;
     if (head === undefined) return;
     if (head.gtid !== undefined) this.#collector.add(head.gtid);
+    this.lastGtid = head.gtid;
     this.lastCommitMicros = head.immediateCommitMicros;
   }
 

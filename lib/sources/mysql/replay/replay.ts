@@ -2,7 +2,7 @@ import { AppError } from "../../../core/errors.ts";
 import type { Logger } from "../../../core/log.ts";
 import type { BinlogEvent } from "../binlog/event.ts";
 import { type MysqlConnection, openConnection } from "../connection.ts";
-import { formatGtid, type GtidSet } from "../gtid-set.ts";
+import { formatGtid, type Gtid, type GtidSet } from "../gtid-set.ts";
 import { errorNumber, toRestoreError } from "../restore-session.ts";
 import type { MysqlTarget } from "../url.ts";
 import { Applier } from "./applier.ts";
@@ -60,6 +60,8 @@ export interface ReplayReport {
   done: GtidSet;
   /** Commit time of the last transaction that was replayed, in microseconds since 1970; 0 for none. */
   lastCommitMicros: bigint;
+  /** Of that transaction; undefined where it has none. */
+  lastGtid: Gtid | undefined;
   /** Statements that were not replayed, by reason. */
   leftOut: LeftOut[];
   /** XA transactions that are prepared on the target: neither committed nor rolled back at this instant. */
@@ -93,6 +95,7 @@ export async function replayLog(request: ReplayRequest): Promise<ReplayReport> {
     reachedStop: logBytes === undefined || progression.stopped,
     done: progression.done,
     lastCommitMicros: progression.lastCommitMicros,
+    lastGtid: progression.lastGtid,
     leftOut: progression.leftOut,
     preparedXa: await readPrepared(queries, progression),
   };

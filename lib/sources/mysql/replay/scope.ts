@@ -13,6 +13,8 @@ export interface ReplayScope {
   readonly renamedSchemas: ReadonlySet<string>;
   /** Something is renamed, so that statements have to be rewritten. */
   readonly renames: boolean;
+  /** Tables of schemas that are replayed whole are left out. */
+  readonly excludes: boolean;
   /** Accounts and their rights are replayed. */
   readonly accounts: boolean;
 }
@@ -22,6 +24,8 @@ export interface ScopeRequest {
   schemas?: readonly string[];
   /** Single tables of other schemas. */
   tables?: readonly TableName[];
+  /** Tables that the backup never had, `schema.table` each. */
+  exclude?: readonly string[];
   mapping?: Mapping;
   accounts?: boolean;
 }
@@ -46,13 +50,16 @@ export function replayScope(request: ScopeRequest = {}): ReplayScope {
       const to = mapping.table(schema, name);
       return to.schema !== schema || to.name !== name;
     });
+  const excluded = new Set(request.exclude);
+  const isReplayed = ({ schema, name }: TableName): boolean =>
+    (isWhole(schema) && !excluded.has(`${schema}.${name}`)) || tables.has(keyOf(schema, name));
   return {
-    table: ({ schema, name }) =>
-      isWhole(schema) || tables.has(keyOf(schema, name)) ? mapping.table(schema, name) : undefined,
+    table: (from) => (isReplayed(from) ? mapping.table(from.schema, from.name) : undefined),
     schema: (name) => (isWhole(name) || touched.has(name) ? mapping.schema(name) : undefined),
     isWhole,
     renamedSchemas: mapping.renamedSchemas,
     renames,
+    excludes: excluded.size > 0,
     accounts,
   };
 }

@@ -34,7 +34,8 @@ export function planStatement(
   const touched = updated.length === 0 ? [schema] : updated;
   const inScope = touched.filter((name) => scope.schema(name) !== undefined);
   if (inScope.length === 0) return leaveOut("other schemas");
-  if (inScope.length === touched.length && !scope.renames && touched.every((name) => scope.isWhole(name))) {
+  const isPlain = !scope.renames && !scope.excludes;
+  if (inScope.length === touched.length && isPlain && touched.every((name) => scope.isWhole(name))) {
     return run(question);
   }
   if (isSchemaStatement(tokens)) return planSchema(question);
@@ -86,6 +87,8 @@ function planOther(question: Question): StatementPlan {
       return refuse("it reads tables that may not be restored");
     }
   }
+  const about = scope.excludes ? (trigger ?? changedTable(tokens)) : undefined;
+  if (about !== undefined && scope.table({ schema, name: about.text }) === undefined) return leaveOut("other tables");
   const reason = mention(question, tokens);
   if (reason !== undefined) return refuse(reason);
   return run({ ...question, text });
