@@ -60,7 +60,7 @@ export class GtidSet {
       for (const interval of intervals) found.intervals.push(interval);
       byKey.set(key, found);
     }
-    return GtidSet.#fromRanges(
+    return GtidSet.fromRanges(
       [...byKey.values()].map((range) => ({ ...range, intervals: joinIntervals(range.intervals) })),
     );
   }
@@ -107,7 +107,7 @@ export class GtidSet {
 
   /** With one more transaction. For many, use `GtidCollector`. */
   with(gtid: Gtid): GtidSet {
-    return this.contains(gtid) ? this : this.union(GtidSet.#fromRanges([rangeOf(gtid)]));
+    return this.contains(gtid) ? this : this.union(GtidSet.fromRanges([rangeOf(gtid)]));
   }
 
   /** As the server prints it, on one line: `uuid:1-5:7:tag:1-3,uuid:1`. */
@@ -128,7 +128,7 @@ export class GtidSet {
   }
 
   #combine(other: GtidSet, operation: (left: Intervals, right: Intervals) => Intervals): GtidSet {
-    return GtidSet.#fromRanges(
+    return GtidSet.fromRanges(
       this.ranges().map((range) => ({
         ...range,
         intervals: operation(range.intervals, other.#ranges.get(keyOf(range.uuid, range.tag))?.intervals ?? []),
@@ -136,7 +136,7 @@ export class GtidSet {
     );
   }
 
-  static #fromRanges(ranges: readonly GtidRange[]): GtidSet {
+  private static fromRanges(ranges: readonly GtidRange[]): GtidSet {
     const kept = ranges.filter(({ intervals }) => intervals.length > 0);
     const sorted = kept.toSorted((a, b) => compare(a.uuid, b.uuid) || compare(a.tag, b.tag));
     return new GtidSet(new Map(sorted.map((range) => [keyOf(range.uuid, range.tag), range])));
