@@ -37,7 +37,10 @@ const MAX_NUMBER = (1n << 63n) - 2n;
 
 /** An immutable set of GTIDs. Two equal sets have the same text, so `toString()` may be compared. */
 export class GtidSet {
-  static readonly empty: GtidSet = new GtidSet(new Map());
+  // Not a static field: the compiler turns one that makes an instance of its own class into code that fails when it loads.
+  static get empty(): GtidSet {
+    return EMPTY;
+  }
 
   // By `uuid` or `uuid:tag`, sorted; no empty entries.
   readonly #ranges: ReadonlyMap<string, GtidRange>;
@@ -142,6 +145,8 @@ export class GtidSet {
     return new GtidSet(new Map(sorted.map((range) => [keyOf(range.uuid, range.tag), range])));
   }
 }
+
+const EMPTY = GtidSet.of([]);
 
 interface CollectedRange {
   uuid: string;
