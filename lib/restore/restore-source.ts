@@ -12,7 +12,7 @@ import type {
 import { engineOf } from "../sources/engines.ts";
 import type { BackupReader } from "../vault/backup-reader.ts";
 import type { Context } from "../vault/context.ts";
-import { openFound, restorableWindows } from "./candidates.ts";
+import { type FoundWindow, openFound, restorableWindows } from "./candidates.ts";
 import type { RestorePoint } from "./choose.ts";
 import { findPoint, type FoundPoint } from "./to-instant.ts";
 
@@ -89,17 +89,31 @@ export async function restoreSource(context: Context, options: RestoreOptions): 
   return outcome;
 }
 
-/** Finds what leads to the point that is asked for, and opens it. */
+/**
+ * Finds what leads to the point that is asked for, and opens it. Where an interrupted run of the same request had begun with
+ * another full backup, it is gone on with: a newer one may have come since.
+ */
 export async function prepareRestore(context: Context, options: RestoreOptions): Promise<PreparedRestore> {
   const source = findSource(context.policy, options.source);
+  const engine = engineOf(source.kind);
   const windows = await restorableWindows(context, source, options.vault, options);
-  const found = await findPoint(context, source, windows, options.point);
-  const reader = await openFound(context, found.full, options.signal);
+  const find = (among: readonly FoundWindow[]) => findPoint(context, source, among, options.point);
+  let found = await find(windows);
   const { databases, excludeTables } = source;
   const { leaveOutRefused = false, progress = noProgress } = options;
   const instant = { to: found.requested, databases, excludeTables, leaveOutRefused };
-  const request: RestoreRequest = { ...options, progress, ...(found.log && { instant }) };
-  return { engine: engineOf(source.kind), request, reader, found };
+  const request: RestoreRequest = { ...options, progress, instant };
+  if (options.point.kind !== "backup") {
+    const ids = new Set(windows.flatMap(({ fulls }) => fulls.map(({ id }) => id)));
+    const begun = await engine.findBegun(request, [...ids]);
+    if (begun !== undefined && begun !== found.full.id)
+      found = await find(windows.map((window) => onlyFull(window, begun)));
+  }
+  return { engine, request, reader: await openFound(context, found.full, options.signal), found };
+}
+
+function onlyFull(window: FoundWindow, id: string): FoundWindow {
+  return { ...window, fulls: window.fulls.filter((full) => full.id === id) };
 }
 
 /** Loads, compares, and replays the log; finishing or removing what is restored is left to the caller. */

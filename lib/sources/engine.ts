@@ -89,7 +89,10 @@ export type PlaceOfTransaction = "full" | "log" | "none";
 
 /** Up to where a restore goes on after the full backup, by the source's log. */
 export interface RestoreInstant {
-  /** `latest`, a time in UTC with six decimals, or `before:ID` and `after:ID` with the engine's name of a transaction. */
+  /**
+   * `latest`, a time in UTC with six decimals, or `before:ID` and `after:ID` with the engine's name of a transaction;
+   * `backup:ID` where nothing is replayed.
+   */
   to: string;
   /** What the policy backs up; absent is everything. */
   databases?: readonly string[] | undefined;
@@ -123,7 +126,7 @@ export interface RestoreRequest extends EngineContext {
   connections: number;
   /** Nothing else uses the target server, nor replicates from it: its binlog needs none of the restore. */
   scratch: boolean;
-  /** Absent restores the full backup alone. */
+  /** What the log is replayed to; it also tells a request from others that load the same full backup. */
   instant?: RestoreInstant;
 }
 
@@ -181,6 +184,8 @@ export interface SourceEngine {
   /** For a full backup and the log that ends with `last`. Throws USAGE for a text that names no transaction. */
   placeOfTransaction(id: string, full: EngineContent["position"], last: SegmentContent | undefined): PlaceOfTransaction;
   planRestore(request: RestoreRequest, reader: BackupReader): Promise<RestorePlan>;
+  /** Which of these full backups an interrupted run of the same request had begun to restore on the target, if any. */
+  findBegun(request: RestoreRequest, backups: readonly string[]): Promise<string | undefined>;
   restore(request: RestoreRequest, reader: BackupReader): Promise<RestoreReport>;
   /** Row counts, fingerprints and objects of what stands on the target, against the backup. */
   compare(request: RestoreRequest, reader: BackupReader): Promise<Check[]>;

@@ -1,6 +1,7 @@
 import type { SourceEngine } from "../engine.ts";
 import { backupMysql } from "./backup.ts";
 import { compareMysql } from "./compare.ts";
+import { findBegun } from "./find-begun.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
 import { planMysqlRestore } from "./plan.ts";
 import { preflightMysql } from "./preflight.ts";
@@ -19,6 +20,7 @@ export const mysqlEngine: SourceEngine = {
   placeInLog,
   placeOfTransaction,
   planRestore: planMysqlRestore,
+  findBegun,
   restore: restoreMysql,
   compare: compareMysql,
   replay: replayRestored,

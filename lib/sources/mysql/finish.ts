@@ -41,7 +41,8 @@ export async function removeRestored(request: RestoreRequest, reader: BackupRead
   }
 }
 
-async function readRecordSchemas(control: MysqlConnection): Promise<string[]> {
+/** The schemas with records of restores that are not finished. */
+export async function readRecordSchemas(control: MysqlConnection): Promise<string[]> {
   const rows = await control.query<"name">(
     "SELECT schema_name AS name FROM information_schema.schemata WHERE LEFT(schema_name, ?) = ?",
     [RECORD_PREFIX.length, RECORD_PREFIX],

@@ -200,3 +200,20 @@ describe("a drill", () => {
     expect(await schemas()).toBe("");
   });
 });
+
+describe("a restore that was interrupted", () => {
+  it("goes on with its own full backup when a newer one has come since", async () => {
+    const stopping = new AbortController();
+    const progress = () => stopping.abort(new Error("stopped"));
+    await expect(restore("latest", { signal: stopping.signal, progress })).rejects.toThrow();
+    const { backup } = await planRestore(context, request("latest"));
+    await job({ job: "backup" });
+    await run(source, "INSERT INTO shop.items VALUES (10, 'after the newer full')");
+    await job({ job: "ship" });
+    const outcome = await restore("latest");
+    expect(outcome).toMatchObject({ continued: true, identical: true, backup });
+    expect(await ask(target, "SELECT id FROM shop.items ORDER BY 1")).toBe("9 10");
+    await dropRestored("shop");
+    expect((await planRestore(context, request("latest"))).backup).not.toBe(backup);
+  });
+});
