@@ -45,7 +45,8 @@ export async function* dumpBinlog(
     [BigInt(options.heartbeatMs ?? 1000) * 1_000_000n, options.replicaUuid],
   );
   const parser = new DumpParser(row?.checksum === "CRC32");
-  const queue = new DumpQueue(connection.socket(), parser, options.silenceMs ?? 10_000);
+  const socket = connection.socket();
+  const queue = new DumpQueue(socket, parser, options.silenceMs ?? 10_000);
   try {
     queue.start(dumpPacket(options));
     for (;;) {
@@ -56,6 +57,8 @@ export async function* dumpBinlog(
   } finally {
     queue.stop();
     connection.destroy();
+    // The driver only ends it, and a server that tails sees that at its next event: until then the process would wait.
+    socket.destroy();
   }
 }
 
