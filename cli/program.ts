@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { exitCodeOf, reportError, toAppError } from "../lib/core/errors.ts";
 import { maskSecrets } from "../lib/core/log.ts";
 import { addBackup } from "./commands/backup.ts";
+import { addChanges } from "./commands/changes.ts";
 import { addCheck } from "./commands/check.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addExport } from "./commands/export.ts";
@@ -49,6 +50,7 @@ function buildProgram(state: CommandState): Command {
     addExport,
     addList,
     addWindow,
+    addChanges,
     addVerify,
     addRestore,
     addDrill,

@@ -8,6 +8,7 @@ import type { ValidSegment } from "../vault/segment-head.ts";
 import type { SegmentContent } from "../vault/segment-manifest.ts";
 import type { SegmentSink } from "../vault/segment-writer.ts";
 import type { Clock } from "../core/time.ts";
+import type { ChangesQuery, ChangesReport } from "./changes.ts";
 
 /** One requirement and what was found: shown all at once, before anything fails because of it. */
 export interface Finding {
@@ -198,4 +199,12 @@ export interface SourceEngine {
   finishRestore(request: RestoreRequest, reader: BackupReader): Promise<void>;
   /** Removes what an unfinished restore of this backup made on the target, by its record there, and nothing else. */
   removeRestored(request: RestoreRequest, reader: BackupReader): Promise<void>;
+  /** What happened in segments that follow each other, oldest first; `read` opens the data of one. */
+  changes(
+    query: ChangesQuery,
+    segments: readonly ValidSegment[],
+    read: (segment: ValidSegment) => AsyncIterable<Buffer>,
+  ): Promise<ChangesReport>;
+  /** Whether a transaction is in the log up to the end of a segment, or was before the start of its chain. */
+  holdsTransaction(content: SegmentContent, transaction: string): boolean;
 }

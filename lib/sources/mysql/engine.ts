@@ -1,5 +1,6 @@
 import type { SourceEngine } from "../engine.ts";
 import { backupMysql } from "./backup.ts";
+import { holdsTransaction, readMysqlChanges } from "./changes.ts";
 import { compareMysql } from "./compare.ts";
 import { findBegun } from "./find-begun.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
@@ -26,4 +27,6 @@ export const mysqlEngine: SourceEngine = {
   replay: replayRestored,
   finishRestore,
   removeRestored,
+  changes: readMysqlChanges,
+  holdsTransaction,
 };
