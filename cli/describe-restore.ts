@@ -7,6 +7,7 @@ import { formatBytes, formatCount } from "./table.ts";
 export function describePlan(plan: PlannedRestore): string[] {
   return [
     `would restore backup ${plan.backup} from vault ${plan.vault}, consistent at ${plan.consistentAt}`,
+    ...describeLog(plan),
     ...plan.schemas.map(
       ({ from, to, tables, rows }) =>
         `  ${from === to ? from : `${from} as ${to}`}: ${formatCount(tables)} tables, ${formatCount(rows)} rows`,
@@ -23,11 +24,34 @@ export function describePlan(plan: PlannedRestore): string[] {
   ];
 }
 
-/** The comparison of a restore with its backup: one line when all is the same, a line for each difference otherwise. */
-export function describeComparison({
-  checks,
-  notCarriedOver,
-}: Pick<RestoreOutcome, "checks" | "notCarriedOver">): string[] {
+function describeLog({ log, requested }: PlannedRestore): string[] {
+  if (log === null) return [];
+  return [
+    `and replay up to ${formatCount(log.transactions)} transactions of the log, to ${requested}: ` +
+      `${formatCount(log.segments)} segments, ${formatBytes(log.storedBytes)}, which unfold to ${formatBytes(log.plainBytes)}`,
+  ];
+}
+
+/** The lines of a restore: what came back, up to when, and how it compares with what was backed up. */
+export function describeRestore(source: string, outcome: RestoreOutcome): string[] {
+  const { rows, tables, vault, seconds, consistentAt, replayed, reached } = outcome;
+  const took = formatDuration(seconds * 1000);
+  return [
+    `${source} restored: ${formatCount(rows)} rows in ${formatCount(tables)} tables from ${vault} in ${took}, ` +
+      `consistent at ${consistentAt}`,
+    ...(replayed
+      ? [`replayed ${formatCount(replayed.transactions)} transactions: it is as it was at ${reached.at}`]
+      : []),
+    ...describeComparison(outcome),
+    ...(replayed?.leftOut ?? []).map(
+      ({ reason, statements, first }) => `LEFT OUT  ${formatCount(statements)} statements: ${reason}; first: ${first}`,
+    ),
+    ...(replayed?.prepared ?? []).map((xid) => `PREPARED  XA transaction ${xid}: commit it or roll it back`),
+  ];
+}
+
+/** One line when all is the same, a line for each difference otherwise. */
+function describeComparison({ checks, notCarriedOver }: RestoreOutcome): string[] {
   const wrong = checks.filter(({ ok }) => !ok);
   const verdict =
     wrong.length === 0
@@ -38,10 +62,19 @@ export function describeComparison({
 
 /** The line of a drill that passed: what was promised, what was reached, and the receipt that proves it. */
 export function describeDrill(receipt: Receipt): string[] {
-  const { rows, tables, rtoSeconds, rtoPromisedSeconds } = receipt.details.figures;
-  const figures = `${formatCount(Number(rows))} rows in ${formatCount(Number(tables))} tables`;
-  const rto = `RTO ${formatDuration(Number(rtoSeconds) * 1000)} of ${formatDuration(Number(rtoPromisedSeconds) * 1000)}`;
-  return [`${receipt.source} restored: ${figures} identical, ${rto}, receipt ${receipt.id}`];
+  const { rows, tables, transactions, reachedAt, rowsLost, ...figures } = receipt.details.figures;
+  const { rpoSeconds, rpoPromisedSeconds, rtoSeconds, rtoPromisedSeconds } = figures;
+  const took = (amount: unknown): string => formatDuration(Number(amount) * 1000);
+  return [
+    [
+      `${receipt.source} restored: ${formatCount(Number(rows))} rows in ${formatCount(Number(tables))} tables identical`,
+      ...(transactions === null ? [] : [`replayed ${formatCount(Number(transactions))} transactions to ${reachedAt}`]),
+      ...(rowsLost === null ? [] : [`${formatCount(Number(rowsLost))} rows lost`]),
+      `RPO ${took(rpoSeconds)} of ${took(rpoPromisedSeconds)}`,
+      `RTO ${took(rtoSeconds)} of ${took(rtoPromisedSeconds)}`,
+      `receipt ${receipt.id}`,
+    ].join(", "),
+  ];
 }
 
 function describeNotCarriedOver(items: readonly { object: string; reason: string }[]): string[] {

@@ -2,11 +2,14 @@ import { Command, CommanderError, Option } from "commander";
 import { exitCodeOf, reportError, toAppError } from "../lib/core/errors.ts";
 import { maskSecrets } from "../lib/core/log.ts";
 import { addBackup } from "./commands/backup.ts";
+import { addChanges } from "./commands/changes.ts";
 import { addCheck } from "./commands/check.ts";
 import { addDrill } from "./commands/drill.ts";
+import { addExport } from "./commands/export.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addList } from "./commands/list.ts";
 import { addRestore } from "./commands/restore.ts";
+import { addShip } from "./commands/ship.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWindow } from "./commands/window.ts";
 import { thisTool } from "../lib/core/tool.ts";
@@ -39,7 +42,19 @@ function buildProgram(state: CommandState): Command {
     .exitOverride()
     .showHelpAfterError("(resguardo --help shows the commands; resguardo COMMAND --help its options)")
     .addHelpText("after", "\nExit codes: 0 done, 1 failed or breached, 2 wrong use or policy.");
-  for (const add of [addCheck, addKeys, addBackup, addList, addWindow, addVerify, addRestore, addDrill]) {
+  for (const add of [
+    addCheck,
+    addKeys,
+    addBackup,
+    addShip,
+    addExport,
+    addList,
+    addWindow,
+    addChanges,
+    addVerify,
+    addRestore,
+    addDrill,
+  ]) {
     add(program, state);
   }
   for (const command of program.commands) {

@@ -6,6 +6,7 @@ import { keepPoisonMessage } from "../lib/jobs/poison.ts";
 import { runJob } from "../lib/jobs/run-job.ts";
 import { runDrill } from "../lib/restore/drill.ts";
 import { appContext, invocationLogger } from "./app-context.ts";
+import { jobsQueue } from "./queue-names.ts";
 
 /**
  * Runs the job of one queue message. A failure that may pass is thrown, so that the queue delivers the message again; one
@@ -17,8 +18,12 @@ export async function runQueuedJob(message: unknown, invocation: InvocationConte
   try {
     const job = parseJobMessage(message);
     const outcome = await runJob(job, { drill: runDrill }, await appContext(), { attempt, logger });
-    if (outcome.state === "covered") logger.info("job-covered", { ...job });
-    else if (outcome.failure) {
+    if (outcome.state === "covered") {
+      logger.info("job-covered", { ...job });
+      return;
+    }
+    if (outcome.followUps.length > 0) invocation.extraOutputs.set(jobsQueue, outcome.followUps);
+    if (outcome.failure) {
       logger.error("job-failed", { ...job, run: outcome.receipt.id, ...reportError(outcome.failure) });
       if (outcome.failure.retryable) throw outcome.failure;
     }

@@ -39,7 +39,7 @@ async function run(): Promise<void> {
   say(`functions: ${host.functions.map(({ name }) => name).join(", ")}`);
   say(`look at ${host.url}/api/freshness and ${host.url}/api/live`);
   if (demo) {
-    say("a backup every 2 minutes, a drill every 5; in another terminal:");
+    say("the log every 2 seconds, a backup every 2 minutes, a drill every 5; in another terminal:");
     say(`  . ${relative(process.cwd(), demo.envFile)}`);
     say("  npx resguardo list");
     say('  npx resguardo restore shop --target "$DEMO_SCRATCH_URL" --as shop=shop_again');
@@ -52,9 +52,9 @@ async function run(): Promise<void> {
 
 /** What an operator would type, in this process. A failure has told itself and decides the exit code. */
 async function proveDemo(): Promise<boolean> {
-  for (const command of ["backup", "drill"]) {
-    say(`$ npx resguardo ${command} shop`);
-    const exitCode = await runCommandLine([command, "shop"]);
+  for (const command of ["backup shop", "ship shop --for 5s", "drill shop --kind pitr"]) {
+    say(`$ npx resguardo ${command}`);
+    const exitCode = await runCommandLine(command.split(" "));
     if (exitCode === 0) continue;
     process.exitCode = exitCode;
     return false;

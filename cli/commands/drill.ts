@@ -9,7 +9,9 @@ type TestKind = "from-zero" | "pitr";
 export const addDrill: AddCommand = (program) => {
   program
     .command("drill")
-    .description("restore onto the scratch server of the policy, compare, measure against the promises, and tear down")
+    .description(
+      "restore the newest instant onto the scratch server of the policy, compare, measure against the promises, and tear down",
+    )
     .argument("<source>", "name of a source in the policy")
     .option("--kind <kind>", "which restore test of the policy: from-zero or pitr", parseKind, "from-zero")
     .action(async (source: string, options: CommonOptions & { kind: TestKind }) => {

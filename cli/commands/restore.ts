@@ -1,5 +1,4 @@
 import { AppError } from "../../lib/core/errors.ts";
-import { formatDuration } from "../../lib/core/time.ts";
 import { parseRestorePoint } from "../../lib/restore/choose.ts";
 import { planRestore, restoreSource, type RestoreOptions } from "../../lib/restore/restore-source.ts";
 import {
@@ -11,9 +10,8 @@ import {
   type AddCommand,
   type CommonOptions,
 } from "../command.ts";
-import { describeComparison, describePlan } from "../describe-restore.ts";
+import { describePlan, describeRestore } from "../describe-restore.ts";
 import { terminalProgress } from "../progress.ts";
-import { formatCount } from "../table.ts";
 
 interface RestoreFlags extends CommonOptions {
   to?: string;
@@ -26,6 +24,7 @@ interface RestoreFlags extends CommonOptions {
   intoNonEmpty?: true;
   connections: string;
   scratch?: true;
+  leaveOut?: true;
   dryRun?: true;
 }
 
@@ -34,8 +33,11 @@ export const addRestore: AddCommand = (program, state) => {
     .command("restore")
     .description("restore a source, or a part of it, and compare it with what was backed up")
     .argument("<source>", "name of a source in the policy")
-    .option("--to <point>", 'latest, or a time such as 2026-11-21T03:00:00Z (default: "latest")')
-    .option("--backup <id>", "take this backup, instead of --to")
+    .option(
+      "--to <point>",
+      'latest, a time such as 2026-11-21T03:00:00.123456Z, before:GTID or after:GTID (default: "latest")',
+    )
+    .option("--backup <id>", "take this full backup and none of the log, instead of --to")
     .option("--vault <name>", "read from this vault only; default: the first that has the backup")
     .requiredOption(
       "--target <url>",
@@ -47,6 +49,7 @@ export const addRestore: AddCommand = (program, state) => {
     .option("--into-non-empty", "allow a target that holds other schemas; never overwrites an object")
     .option("--connections <number>", "connections that load rows at the same time", "2")
     .option("--scratch", "nothing else uses the target server: load without its binary log")
+    .option("--leave-out", "leave out, and list, logged statements that can't be replayed under new names or in part")
     .option("--dry-run", "show what would be read, from where, and how long it should take; change nothing")
     .action(async (source: string, flags: RestoreFlags) => {
       const request = toRequest(source, flags);
@@ -60,11 +63,7 @@ export const addRestore: AddCommand = (program, state) => {
       using progress = terminalProgress(process.stderr);
       const outcome = await restoreSource(context, { ...request, progress: progress.report });
       progress[Symbol.dispose]();
-      print(flags, outcome, [
-        `${source} restored: ${formatCount(outcome.rows)} rows in ${formatCount(outcome.tables)} tables from ` +
-          `${outcome.vault} in ${formatDuration(outcome.seconds * 1000)}, consistent at ${outcome.consistentAt}`,
-        ...describeComparison(outcome),
-      ]);
+      print(flags, outcome, describeRestore(source, outcome));
       if (!outcome.identical) state.exitCode = 1;
     });
 };
@@ -85,6 +84,7 @@ function toRequest(source: string, flags: RestoreFlags): RestoreOptions {
     users: flags.users ?? false,
     connections: parseConnections(flags.connections),
     scratch: flags.scratch ?? false,
+    leaveOutRefused: flags.leaveOut ?? false,
     logger: commandLogger(),
     signal: interruptSignal(),
   };

@@ -1,4 +1,4 @@
-import { recoveryWindowsOf } from "../../lib/restore/list.ts";
+import { recoveryWindowsOf, type VaultWindows } from "../../lib/restore/list.ts";
 import { openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
 import { formatTable } from "../table.ts";
 
@@ -15,8 +15,17 @@ export const addWindow: AddCommand = (program, state) => {
           : windows.map(({ from, until, backup }) => [vault, from, until, backup]),
       );
       const lines =
-        rows.length === 0 ? ["nothing can be restored yet"] : formatTable(["vault", "from", "until", "backup"], rows);
+        rows.length === 0
+          ? ["nothing can be restored yet"]
+          : [...formatTable(["vault", "from", "until", "newest backup"], rows), ...vaults.flatMap(describeGaps)];
       print(options, { source, vaults }, lines);
       if (vaults.some(({ windows }) => windows.length === 0)) state.exitCode = 1;
     });
 };
+
+function describeGaps({ vault, gaps, unusable }: VaultWindows): string[] {
+  return [
+    ...gaps.map(({ from, until, message }) => `GAP in ${vault}: nothing between ${from} and ${until}: ${message}`),
+    ...(unusable ? [`GAP in ${vault}: the newest log waits for a full backup: ${unusable.message}`] : []),
+  ];
+}

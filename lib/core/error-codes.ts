@@ -72,6 +72,8 @@ export const ERROR_CODES = {
   SOURCE_PROTOCOL: entry("source", "the server sent something that the protocol does not allow"),
   SOURCE_CONNECTION_LOST: transient("source", "the connection to the server broke"),
   SOURCE_QUERY_FAILED: entry("source", "the server refused a statement"),
+  LOG_GAP: entry("source", "the server or the vault lacks what the log needs next; only a full backup leads past it"),
+  LOG_INCIDENT: entry("source", "the server logged that changes are missing in its binary log"),
   SOURCE_UNSUPPORTED: entry("source", "the source holds something that can't be backed up as it is"),
 
   // restore
@@ -82,6 +84,7 @@ export const ERROR_CODES = {
   TARGET_IS_SOURCE: entry("restore", "the target is the source itself"),
   TABLE_UNKNOWN: entry("usage", "no such schema or table in the backup"),
   RESTORE_FAILED: entry("restore", "a statement of the restore failed on the target"),
+  RPO_MISSED: entry("restore", "the restore worked and what it reached is older than was promised"),
   RTO_MISSED: entry("restore", "the restore worked and took longer than was promised"),
   RESTORE_DIFFERS: entry("restore", "row counts or fingerprints differ from the manifest after the restore"),
 

@@ -76,7 +76,9 @@ const keys = z.strictObject({
 const restoreTest = z.strictObject({
   kind: z
     .enum(["from-zero", "pitr"])
-    .describe("What a later version distinguishes by the chosen instant; both restore the newest backup now."),
+    .describe(
+      "Both restore the newest instant: pitr from the first vault that has it, from-zero from the source's last vault alone.",
+    ),
   schedule,
   target: reference.describe("URL of a scratch server. A restore test drops what it made there, and nothing else."),
 });
@@ -104,6 +106,20 @@ const mysqlSource = z.strictObject({
       .describe("Log shipping; until it runs, the RPO is the time between two fulls, and freshness says so."),
     verify: schedule.optional(),
   }),
+  log: z
+    .strictObject({
+      segmentEvery: duration
+        .default("10s")
+        .describe("How often what was shipped becomes durable: the RPO while shipping runs."),
+      heartbeatTable: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Write resguardo.heartbeat on the source once a minute; the account needs CREATE, INSERT and UPDATE there.",
+        ),
+    })
+    .prefault({})
+    .describe("How schedule.ship ships the log."),
   retention: z
     .strictObject({ full: duration, log: duration.optional() })
     .optional()

@@ -10,7 +10,9 @@ export type VaultView =
   | {
       vault: string;
       /** The newest backup whose manifest verifies and whose blobs all stand with their sizes. */
-      newest: { id: string; consistentAt: string; startedAt: string } | undefined;
+      newest: { id: string; consistentAt: string; startedAt: string; restorableUntil: string } | undefined;
+      /** Why the newest log can't be used: no full backup leads into it. */
+      unusableLog?: { reason: string; message: string } | undefined;
       /** Newer records than `newest` that can't be restored: damaged, foreign or incomplete. */
       damaged: { id: string; error: ErrorReport }[];
     };
@@ -47,12 +49,12 @@ export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date):
       : { ...base, ...judged("breached", "NO_BACKUP", "there is no backup yet") };
   }
 
-  const { id, consistentAt } = view.newest;
-  const lagMs = now.getTime() - Date.parse(consistentAt);
+  const { id, consistentAt, restorableUntil } = view.newest;
+  const lagMs = now.getTime() - Date.parse(restorableUntil);
   const found = {
     ...base,
     lastFull: { id, consistentAt },
-    restorableUntil: consistentAt,
+    restorableUntil,
     lagSeconds: Math.max(0, Math.round(lagMs / 1000)),
   };
   if (lagMs < -CLOCK_TOLERANCE_MS) {
@@ -64,6 +66,9 @@ export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date):
   }
   if (damaged)
     return { ...found, ...judged("late", "NEWEST_BACKUP_DAMAGED", `${damaged.id}: ${damaged.error.message}`) };
+  if (view.unusableLog) {
+    return { ...found, ...judged("late", "LOG_GAP", `${view.unusableLog.reason}: ${view.unusableLog.message}`) };
+  }
   if (isFullOverdue(source, view.newest.startedAt, now)) {
     return { ...found, ...judged("late", "FULL_OVERDUE", "the scheduled full backup has not come") };
   }

@@ -10,6 +10,7 @@ export type FreshnessState = "fresh" | "late" | "breached" | "unknown";
 export type ReasonCode =
   | "WITHIN_RPO"
   | "FULL_OVERDUE"
+  | "LOG_GAP"
   | "RPO_EXCEEDED"
   | "NO_BACKUP"
   | "NEWEST_BACKUP_DAMAGED"

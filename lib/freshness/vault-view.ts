@@ -3,6 +3,8 @@ import type { SourcePolicy } from "../core/policy-schema.ts";
 import type { Context } from "../vault/context.ts";
 import { listBackups } from "../vault/catalogue.ts";
 import { assertComplete } from "../vault/complete.ts";
+import { readRecoveryWindows } from "../sources/log-windows.ts";
+import { idStart } from "../vault/names.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { VaultView } from "./evaluate.ts";
 
@@ -19,18 +21,26 @@ export async function viewVault(context: Context, vault: Vault, source: SourcePo
   }
 }
 
+/** The log may have started to be shipped this long before a full backup for which it matters. */
+const LOOK_BACK_MS = 3_600_000;
+
 async function readView(context: Context, vault: Vault, source: SourcePolicy): Promise<VaultView> {
-  const backups = await listBackups({ vault, source: source.name, trusted: await context.trustedKeys() });
+  const query = { vault, source: source.name, trusted: await context.trustedKeys() };
+  const backups = await listBackups(query);
   const damaged: Extract<VaultView, { damaged: unknown }>["damaged"] = [];
   for (const backup of backups.toReversed()) {
     if (backup.state === "invalid") {
       damaged.push({ id: backup.id, error: backup.error });
       continue;
     }
-    const { id, consistentAt, startedAt } = backup.content;
+    const { id, consistentAt, startedAt, position } = backup.content;
     try {
       await assertComplete(vault, backup.content);
-      return { vault: vault.name, newest: { id, consistentAt, startedAt }, damaged };
+      const after = idStart(new Date(Date.parse(startedAt) - LOOK_BACK_MS));
+      const log = await readRecoveryWindows(query, source.kind, [{ id, consistentAt, position }], after);
+      const restorableUntil = log.windows.at(-1)?.until ?? consistentAt;
+      const newest = { id, consistentAt, startedAt, restorableUntil };
+      return { vault: vault.name, newest, damaged, unusableLog: log.unusable };
     } catch (error: unknown) {
       if (!(error instanceof AppError && error.kind === "verify")) throw error;
       damaged.push({ id, error: reportError(error) });

@@ -17,6 +17,8 @@ export type SourceHistory = ReadonlyMap<string, WorkHistory>;
 
 // The queue tries a failing job a few times at once; after that the timer waits this long before it asks anew.
 const RETRY_AFTER_FAILURE_MS = 10 * 60_000;
+// Shipping is asked for each minute, and what it misses counts against the RPO.
+const RETRY_SHIPPING_AFTER_MS = 30_000;
 
 /**
  * The jobs of a source that the policy wants by now and that no receipt covers. Computed from the receipts and not from
@@ -44,14 +46,16 @@ function isDue(occurrence: Date, message: JobMessage, history: SourceHistory, no
   // Before the first backup there is nothing to verify and nothing to restore.
   if (message.job !== "backup" && firstDueAfter === undefined) return false;
   if (firstDueAfter !== undefined && occurrence.getTime() <= Date.parse(firstDueAfter)) return false;
-  return failedAt === undefined || now.getTime() - Date.parse(failedAt) >= RETRY_AFTER_FAILURE_MS;
+  const retryAfterMs = message.job === "ship" ? RETRY_SHIPPING_AFTER_MS : RETRY_AFTER_FAILURE_MS;
+  return failedAt === undefined || now.getTime() - Date.parse(failedAt) >= retryAfterMs;
 }
 
 function scheduledWork(source: SourcePolicy): { schedule: string; message: JobMessage }[] {
   const common = { v: 1, source: source.name, requestedBy: "timer" } as const;
-  const { full, verify } = source.schedule;
+  const { full, verify, ship } = source.schedule;
   return [
     { schedule: full, message: { ...common, job: "backup" } },
+    ...(ship ? [{ schedule: ship, message: { ...common, job: "ship" } as const }] : []),
     ...(verify ? [{ schedule: verify, message: { ...common, job: "verify" } as const }] : []),
     ...source.restoreTests.map(({ schedule, kind }) => ({
       schedule,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { AppError, toAppError } from "../core/errors.ts";
+import { retry } from "../core/retry.ts";
 import type { Clock } from "../core/time.ts";
 import type { StateStore } from "../vault/storage/storage.ts";
 
@@ -61,6 +62,11 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease> {
   };
   const etag = await state.put(key, encode(record()), existing ? { etag: existing.etag } : "absent").catch(asHeld(key));
   return keepLease(options, durationMs, record, etag, previous);
+}
+
+/** Takes the lease as soon as its holder gives it back. Throws LEASE_HELD when that takes longer than 40 seconds. */
+export async function waitForLease(options: LeaseOptions): Promise<Lease> {
+  return retry(() => acquireLease(options), { deadlineMs: 40_000, minDelayMs: 500, maxDelayMs: 1000 });
 }
 
 function keepLease(

@@ -10,9 +10,10 @@ import { prepareVaults } from "../vault/prepare-vaults.ts";
 import { backupWork } from "./backup-job.ts";
 import { addToHistory, readHistory } from "./history.ts";
 import { firstAnswering } from "./first-answering.ts";
-import { acquireLease, type Lease } from "./lease.ts";
+import { acquireLease, type Lease, waitForLease } from "./lease.ts";
 import { workName, type JobMessage } from "./message.ts";
 import { closeInterrupted, writeReceipt, type Receipt, type Run, type WorkOutcome } from "./receipt.ts";
+import { shipWork } from "./ship-job.ts";
 import { verifyWork } from "./verify-job.ts";
 
 /*
@@ -30,7 +31,9 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
-export type RunOutcome = { state: "ran"; receipt: Receipt; failure?: AppError } | { state: "covered" };
+export type RunOutcome =
+  /** `followUps` are messages for the queue. */
+  { state: "ran"; receipt: Receipt; failure?: AppError; followUps: JobMessage[] } | { state: "covered" };
 
 /** Work of other parts of the product that jobs can ask for. */
 export interface OtherWork {
@@ -55,19 +58,18 @@ export async function runJob(
   const runId = newId(context.clock());
   const { storage } = await firstAnswering(context, source);
   const key = `leases/${source.name}/${name}`;
-  await using lease = await acquireLease({
-    state: storage.state,
-    key,
-    runId,
-    attempt: options.attempt,
-    clock: context.clock,
-  });
+  const leaseOptions = { state: storage.state, key, runId, attempt: options.attempt, clock: context.clock };
+  // A job that tails a log ends when the next one is due, and that one takes over.
+  await using lease = await (message.job === "ship" ? waitForLease : acquireLease)(leaseOptions);
   if (lease.interrupted) await closeInterrupted(context, source, name, lease.interrupted);
   const run: Run = { message, name, runId, source, startedAt: context.clock(), attempt: options.attempt };
   const outcome = await doWork(workOf(message, other), run, lease, context, options);
   const receipt = await writeReceipt(context, run, outcome);
   await addToHistory(context, source, receipt);
-  return { state: "ran", receipt, ...(outcome.failure && { failure: outcome.failure }) };
+  const followUps = (outcome.result.followUps ?? []).map(
+    (job) => ({ v: 1, job, source: source.name, requestedBy: name }) as const,
+  );
+  return { state: "ran", receipt, followUps, ...(outcome.failure && { failure: outcome.failure }) };
 }
 
 async function doWork(work: Work, run: Run, lease: Lease, context: Context, options: RunOptions): Promise<WorkOutcome> {
@@ -94,6 +96,8 @@ function workOf(message: JobMessage, other: OtherWork): Work {
       return backupWork;
     case "verify":
       return verifyWork;
+    case "ship":
+      return shipWork(message);
     case "drill":
       return other.drill(message.test);
   }

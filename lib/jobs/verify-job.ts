@@ -4,7 +4,8 @@ import type { SourcePolicy } from "../core/policy-schema.ts";
 import type { Progress } from "../core/progress.ts";
 import type { Work } from "../sources/work.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
-import { verifyVault, type VerifyReport } from "../vault/verify.ts";
+import { verifyVault } from "../vault/verify.ts";
+import type { VerifyReport } from "../vault/verify-report.ts";
 
 export interface VerifyRequest {
   /** Name of a source; absent is all of them. */

@@ -1,70 +1,113 @@
 import { AppError, reportError } from "../core/errors.ts";
 import type { RestoreTestPolicy, SourcePolicy } from "../core/policy-schema.ts";
-import { parseDuration } from "../core/time.ts";
-import { engineOf } from "../sources/engines.ts";
+import { formatDuration, parseDuration } from "../core/time.ts";
 import type { Work, WorkResult } from "../sources/work.ts";
-import { openFound, restorableBackups } from "./candidates.ts";
-import { chooseBackup } from "./choose.ts";
-import { restoreWith, type RestoreOutcome } from "./restore-source.ts";
+import { prepareRestore, type RestoreOutcome, runRestore } from "./restore-source.ts";
 
 const TEAR_DOWN_MS = 10 * 60_000;
 
 /**
- * A restore test: the newest backup onto the policy's scratch server, compared, measured against the RTO, torn down again.
- * Fails, with every check in the receipt, when anything differs or the RTO is missed. Throws what stops the restore.
+ * A restore test: the newest instant that the vaults hold onto the policy's scratch server, compared, measured against RPO and
+ * RTO, torn down again. `pitr` may read any vault, `from-zero` only the source's last one, as after the loss of the others.
+ * Fails, with every check in the receipt, when anything differs or a promise is missed. Throws what stops the restore.
  */
 export function runDrill(kind: RestoreTestPolicy["kind"]): Work {
   return async ({ context, source, logger, progress, signal }) => {
+    const startedAt = context.clock();
     const test = findTest(source, kind);
-    const targetUrl = await context.resolve(test.target, `sources.${source.name}.restoreTests.${kind}.target`);
-    const chosen = chooseBackup(source.name, await restorableBackups(context, source, undefined, logger), {
-      kind: "latest",
+    const prepared = await prepareRestore(context, {
+      source: source.name,
+      point: { kind: "latest" },
+      vault: kind === "from-zero" ? source.vaults.at(-1) : undefined,
+      targetUrl: await context.resolve(test.target, `sources.${source.name}.restoreTests.${kind}.target`),
+      rename: new Map(),
+      intoNonEmpty: false,
+      users: false,
+      connections: source.connections,
+      scratch: true,
+      logger,
+      progress,
+      signal,
     });
-    const reader = await openFound(context, chosen, signal);
-    const engine = engineOf(source.kind);
-    const { connections } = source;
-    const rename = new Map<string, string>();
-    const common = { targetUrl, rename, intoNonEmpty: false, users: false, connections, scratch: true };
-    const request = { ...common, logger, progress, signal };
     try {
-      return judge(source, await restoreWith(engine, request, reader, chosen));
+      return judge(source, await runRestore(prepared), startedAt);
     } finally {
       // Also when the drill itself was stopped: the scratch server is left as it was found.
-      await engine.removeRestored({ ...request, signal: AbortSignal.timeout(TEAR_DOWN_MS) }, reader);
+      const request = { ...prepared.request, signal: AbortSignal.timeout(TEAR_DOWN_MS) };
+      await prepared.engine.removeRestored(request, prepared.reader);
     }
   };
 }
 
-function judge(source: SourcePolicy, outcome: RestoreOutcome): WorkResult {
-  const rtoPromisedSeconds = parseDuration(source.rto) / 1000;
-  const rtoSeconds = outcome.seconds;
-  const { backup, vault, consistentAt, rows, tables, plainBytes, checks } = outcome;
+function judge(source: SourcePolicy, outcome: RestoreOutcome, startedAt: Date): WorkResult {
+  const { backup, vault, consistentAt, requested, rows, rowsLost, tables, plainBytes, checks, reached } = outcome;
+  const promised = {
+    rpoPromisedSeconds: parseDuration(source.rpo) / 1000,
+    rtoPromisedSeconds: parseDuration(source.rto) / 1000,
+  };
+  // The instant is by the source's clock, which may be ahead of this one.
+  const rpoSeconds = Math.max(0, (startedAt.getTime() - Date.parse(reached.at)) / 1000);
+  const measured = { rpoSeconds, rtoSeconds: outcome.seconds };
   const steps = Object.fromEntries(outcome.steps.map(({ name, seconds }) => [`${name}Seconds`, seconds]));
-  const figures = { backup, vault, consistentAt, rows, tables, plainBytes, rtoSeconds, rtoPromisedSeconds, ...steps };
-  const differing = checks.filter(({ ok }) => !ok);
-  if (!outcome.identical) {
-    const names = differing
-      .slice(0, 5)
-      .map(({ name }) => name)
-      .join(", ");
-    const error = new AppError(
-      "RESTORE_DIFFERS",
-      `${source.name}: ${differing.length} of ${checks.length} checks differ: ${names}`,
+  const figures = {
+    backup,
+    vault,
+    consistentAt,
+    requested,
+    rows,
+    rowsLost,
+    tables,
+    plainBytes,
+    reachedAt: reached.at,
+    lastCommitAt: reached.lastCommitAt,
+    lastTransaction: reached.lastTransaction,
+    transactions: outcome.replayed?.transactions ?? null,
+    logBytes: outcome.replayed?.logBytes ?? null,
+    ...promised,
+    ...measured,
+    ...steps,
+  };
+  const error = findFault(source, outcome, { ...promised, ...measured });
+  return { figures, checks, ...(error && { error: reportError(error) }) };
+}
+
+type Judged = Record<"rpoSeconds" | "rpoPromisedSeconds" | "rtoSeconds" | "rtoPromisedSeconds", number>;
+
+/** What is worst of what went wrong. */
+function findFault(
+  { name }: SourcePolicy,
+  { checks, identical }: RestoreOutcome,
+  judged: Judged,
+): AppError | undefined {
+  if (!identical) return differs(name, checks);
+  const seconds = (amount: number): string => formatDuration(amount * 1000);
+  if (judged.rpoSeconds > judged.rpoPromisedSeconds) {
+    return new AppError(
+      "RPO_MISSED",
+      `${name}: the newest instant in the vault is ${seconds(judged.rpoSeconds)} old, promised ${seconds(judged.rpoPromisedSeconds)}`,
       {
-        hint: "The receipt has what each check expected and found; treat the backup as damaged until it is explained.",
+        hint: `\`resguardo window ${name}\` shows where the log ends; give the source a schedule.ship, or look why it fails.`,
       },
     );
-    return { figures, checks, error: reportError(error) };
   }
-  if (rtoSeconds <= rtoPromisedSeconds) return { figures, checks };
-  const error = new AppError(
+  if (judged.rtoSeconds <= judged.rtoPromisedSeconds) return undefined;
+  return new AppError(
     "RTO_MISSED",
-    `${source.name}: the restore took ${Math.round(rtoSeconds)} s, promised ${rtoPromisedSeconds} s`,
+    `${name}: the restore took ${seconds(judged.rtoSeconds)}, promised ${seconds(judged.rtoPromisedSeconds)}`,
+    { hint: "Give the target more cores and memory, raise `connections`, or promise a longer RTO." },
+  );
+}
+
+function differs(source: string, checks: RestoreOutcome["checks"]): AppError {
+  const differing = checks.filter(({ ok }) => !ok);
+  const names = differing.slice(0, 5).map(({ name }) => name);
+  return new AppError(
+    "RESTORE_DIFFERS",
+    `${source}: ${differing.length} of ${checks.length} checks differ: ${names.join(", ")}`,
     {
-      hint: "Give the target more cores and memory, raise `connections`, or promise a longer RTO.",
+      hint: "The receipt has what each check expected and found; treat the backup as damaged until it is explained.",
     },
   );
-  return { figures, checks, error: reportError(error) };
 }
 
 function findTest(source: SourcePolicy, kind: RestoreTestPolicy["kind"]): RestoreTestPolicy {

@@ -1,11 +1,11 @@
+import { type FullBackup, readRecoveryWindows, type RecoveryGap, type RecoveryWindow } from "../sources/log-windows.ts";
 import { reportError, toAppError, type ErrorReport } from "../core/errors.ts";
 import { findSource } from "../core/policy.ts";
 import type { SourcePolicy } from "../core/policy-schema.ts";
-import { listBackups as listCatalogue, type CatalogueEntry } from "../vault/catalogue.ts";
+import { listBackups as listCatalogue, type CatalogueEntry, type CatalogueQuery } from "../vault/catalogue.ts";
 import { assertComplete } from "../vault/complete.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
 import type { Vault } from "../vault/vault.ts";
-import { recoveryWindows, type RecoveryWindow } from "../vault/windows.ts";
 
 /** One line of `list`: a backup that can be restored, or what lies there and can't, with the reason. */
 export type ListedBackup =
@@ -34,21 +34,41 @@ export async function listBackups(context: Context, sourceName?: string): Promis
 
 export interface VaultWindows {
   vault: string;
-  windows: RecoveryWindow[];
+  windows: Omit<RecoveryWindow, "chain" | "isAhead">[];
+  gaps: RecoveryGap[];
+  /** The newest log that no full backup leads into yet. */
+  unusable?: { reason: string; message: string };
   error?: ErrorReport;
 }
 
 /** The recovery windows of a source in each of its vaults. Throws SOURCE_UNKNOWN. */
 export async function recoveryWindowsOf(context: Context, sourceName: string): Promise<VaultWindows[]> {
   const source = findSource(context.policy, sourceName);
+  const trusted = await context.trustedKeys();
   return Promise.all(
-    vaultsOf(context, source).map(async (vault) => {
-      const listed = await listVault(context, source, vault);
-      const unreadable = listed.find(({ id }) => id === null)?.error;
-      const windows = recoveryWindows(listed.flatMap((backup) => (backup.error ? [] : [backup])));
-      return { vault: vault.name, windows, ...(unreadable && { error: unreadable }) };
+    vaultsOf(context, source).map(async (vault): Promise<VaultWindows> => {
+      try {
+        const query = { vault, source: source.name, trusted };
+        const found = await readRecoveryWindows(query, source.kind, await completeFulls(query));
+        const windows = found.windows.map(({ chain: _chain, isAhead: _isAhead, ...window }) => window);
+        const { gaps, unusable } = found;
+        return { vault: vault.name, windows, gaps, ...(unusable && { unusable }) };
+      } catch (error: unknown) {
+        if (toAppError(error).kind !== "storage") throw error;
+        return { vault: vault.name, windows: [], gaps: [], error: reportError(error) };
+      }
     }),
   );
+}
+
+async function completeFulls(query: CatalogueQuery): Promise<FullBackup[]> {
+  const fulls: FullBackup[] = [];
+  for (const entry of await listCatalogue(query)) {
+    if (entry.state === "invalid" || (await describe(query.vault, entry)).error !== undefined) continue;
+    const { id, consistentAt, position } = entry.content;
+    fulls.push({ id, consistentAt, position });
+  }
+  return fulls;
 }
 
 async function listVault(context: Context, source: SourcePolicy, vault: Vault): Promise<ListedBackup[]> {

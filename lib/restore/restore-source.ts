@@ -1,19 +1,29 @@
 import type { Logger } from "../core/log.ts";
 import { findSource } from "../core/policy.ts";
 import { noProgress, type Progress } from "../core/progress.ts";
-import type { Check, RestorePlan, RestoreReport, RestoreRequest, SourceEngine } from "../sources/engine.ts";
+import type {
+  Check,
+  ReplayReport,
+  RestorePlan,
+  RestoreReport,
+  RestoreRequest,
+  SourceEngine,
+} from "../sources/engine.ts";
 import { engineOf } from "../sources/engines.ts";
 import type { BackupReader } from "../vault/backup-reader.ts";
 import type { Context } from "../vault/context.ts";
-import { openFound, restorableBackups } from "./candidates.ts";
-import { chooseBackup, type Candidate, type RestorePoint } from "./choose.ts";
+import { type FoundWindow, openFound, restorableWindows } from "./candidates.ts";
+import type { RestorePoint } from "./choose.ts";
+import { findPoint, type FoundPoint } from "./to-instant.ts";
 
-export interface RestoreOptions extends Omit<RestoreRequest, "progress"> {
+export interface RestoreOptions extends Omit<RestoreRequest, "progress" | "instant"> {
   /** Name of a source in the policy. */
   source: string;
   point: RestorePoint;
   /** Read from this vault only. */
   vault?: string | undefined;
+  /** Go on where a logged statement can't be replayed under these names or this choice of tables. */
+  leaveOutRefused?: boolean;
   logger: Logger;
   progress?: Progress;
 }
@@ -23,66 +33,155 @@ interface Origin {
   vault: string;
   backup: string;
   consistentAt: string;
+  /** The point that was asked for. */
+  requested: string;
 }
 
-export interface PlannedRestore extends RestorePlan, Origin {}
+export interface PlannedRestore extends RestorePlan, Origin {
+  /** What of the log would be read and replayed; null for a full backup alone. */
+  log: { segments: number; transactions: number; storedBytes: number; plainBytes: number } | null;
+}
 
-export interface RestoreOutcome extends RestoreReport, Origin {
-  /** From the first statement on the target to the end of the comparison. */
+/** The instant that a restore came to. */
+interface Reached {
+  /** Nothing that was committed until then is missing; ISO 8601 with six decimals, by the source's clock. */
+  at: string;
+  /** Of the last transaction that this run replayed; null where it replayed none. */
+  lastCommitAt: string | null;
+  lastTransaction: string | null;
+}
+
+export interface RestoreOutcome extends Omit<RestoreReport, "isReplaying">, Origin {
+  /** From the first statement on the target to the end of the comparison and the replay. */
   seconds: number;
   checks: Check[];
   /** Every check passed, and there was at least one. */
   identical: boolean;
+  reached: Reached;
+  /** Null for a full backup alone, and where the comparison found a difference: nothing is replayed on such rows. */
+  replayed: Omit<ReplayReport, "checks" | "notCarriedOver"> | null;
+  /** Committed until `reached.at` and not restored; null where that is not known. */
+  rowsLost: number | null;
+}
+
+/** A restore of which everything is found and nothing is done. */
+export interface PreparedRestore {
+  engine: SourceEngine;
+  request: RestoreRequest;
+  reader: BackupReader;
+  found: FoundPoint;
 }
 
 /** What a restore would do; changes nothing. Throws NO_BACKUP, TIME_OUTSIDE_WINDOW and what reading the vault throws. */
 export async function planRestore(context: Context, options: RestoreOptions): Promise<PlannedRestore> {
-  const { chosen, engine, reader, request } = await prepare(context, options);
-  return { ...originOf(chosen), ...(await engine.planRestore(request, reader)) };
+  const { engine, request, reader, found } = await prepareRestore(context, options);
+  return { ...originOf(found), ...(await engine.planRestore(request, reader)), log: planLog(found) };
 }
 
 /**
- * Restores and compares. A difference is data (`identical: false` with the failing checks), not an exception; everything
- * that stops the restore throws AppError, and the same call goes on with what was loaded until then.
+ * Restores, compares and replays. A difference is data (`identical: false` with the failing checks), not an exception;
+ * everything that stops the restore throws AppError, and the same call goes on with what was done until then.
  */
 export async function restoreSource(context: Context, options: RestoreOptions): Promise<RestoreOutcome> {
-  const { chosen, engine, reader, request } = await prepare(context, options);
-  const outcome = await restoreWith(engine, request, reader, chosen);
-  await engine.finishRestore(request, reader);
+  const prepared = await prepareRestore(context, options);
+  const outcome = await runRestore(prepared);
+  await prepared.engine.finishRestore(prepared.request, prepared.reader);
   return outcome;
 }
 
-/** Restores and compares a backup that is already opened; finishing or removing it is left to the caller. */
-export async function restoreWith(
-  engine: SourceEngine,
-  request: RestoreRequest,
-  reader: BackupReader,
-  chosen: Candidate,
-): Promise<RestoreOutcome> {
+/**
+ * Finds what leads to the point that is asked for, and opens it. Where an interrupted run of the same request had begun with
+ * another full backup, it is gone on with: a newer one may have come since.
+ */
+export async function prepareRestore(context: Context, options: RestoreOptions): Promise<PreparedRestore> {
+  const source = findSource(context.policy, options.source);
+  const engine = engineOf(source.kind);
+  const windows = await restorableWindows(context, source, options.vault, options);
+  const find = (among: readonly FoundWindow[]) => findPoint(context, source, among, options.point);
+  let found = await find(windows);
+  const { databases, excludeTables } = source;
+  const { leaveOutRefused = false, progress = noProgress } = options;
+  const instant = { to: found.requested, databases, excludeTables, leaveOutRefused };
+  const request: RestoreRequest = { ...options, progress, instant };
+  if (options.point.kind !== "backup") {
+    const ids = new Set(windows.flatMap(({ fulls }) => fulls.map(({ id }) => id)));
+    const begun = await engine.findBegun(request, [...ids]);
+    if (begun !== undefined && begun !== found.full.id)
+      found = await find(windows.map((window) => onlyFull(window, begun)));
+  }
+  return { engine, request, reader: await openFound(context, found.full, options.signal), found };
+}
+
+function onlyFull(window: FoundWindow, id: string): FoundWindow {
+  return { ...window, fulls: window.fulls.filter((full) => full.id === id) };
+}
+
+/** Loads, compares, and replays the log; finishing or removing what is restored is left to the caller. */
+export async function runRestore(prepared: PreparedRestore): Promise<RestoreOutcome> {
+  const { engine, request, reader, found } = prepared;
   const started = performance.now();
-  const report = await engine.restore(request, reader);
-  const comparing = performance.now();
-  const checks = await engine.compare(request, reader);
-  const compared = { name: "compare", seconds: (performance.now() - comparing) / 1000 };
+  const { isReplaying, ...report } = await engine.restore(request, reader);
+  const steps = [...report.steps];
+  const timed = async <Result>(name: string, run: () => Promise<Result>): Promise<Result> => {
+    const stepStarted = performance.now();
+    const result = await run();
+    steps.push({ name, seconds: (performance.now() - stepStarted) / 1000 });
+    return result;
+  };
+  // Rows that the log has changed since can't be compared with the backup again.
+  const compared = isReplaying ? [COMPARED_BEFORE] : await timed("compare", () => engine.compare(request, reader));
+  const { log } = found;
+  const replay = log && allOk(compared) ? await timed("replay", () => engine.replay(request, reader, log)) : undefined;
+  const { checks: checksOfLog, notCarriedOver, ...replayed } = replay ?? { checks: [], notCarriedOver: [] };
+  const checks = [...compared, ...checksOfLog];
   return {
-    ...originOf(chosen),
+    ...originOf(found),
     ...report,
-    steps: [...report.steps, compared],
+    notCarriedOver: [...report.notCarriedOver, ...notCarriedOver],
+    steps,
     checks,
     seconds: (performance.now() - started) / 1000,
-    identical: checks.length > 0 && checks.every(({ ok }) => ok),
+    identical: allOk(checks),
+    ...reachedBy(prepared, replay),
+    replayed: "transactions" in replayed ? replayed : null,
   };
 }
 
-async function prepare(context: Context, options: RestoreOptions) {
-  const source = findSource(context.policy, options.source);
-  const candidates = await restorableBackups(context, source, options.vault, options.logger);
-  const chosen = chooseBackup(source.name, candidates, options.point);
-  const reader = await openFound(context, chosen, options.signal);
-  const request: RestoreRequest = { ...options, progress: options.progress ?? noProgress };
-  return { chosen, reader, request, engine: engineOf(source.kind) };
+const COMPARED_BEFORE: Check = {
+  name: "comparison before the replay, by the run that was interrupted",
+  expected: "no difference",
+  found: "no difference",
+  ok: true,
+};
+
+function allOk(checks: readonly Check[]): boolean {
+  return checks.length > 0 && checks.every(({ ok }) => ok);
 }
 
-function originOf({ vault, id, consistentAt }: Candidate): Origin {
-  return { vault, backup: id, consistentAt };
+function reachedBy(
+  { found: { full, until, log }, request }: PreparedRestore,
+  replay: ReplayReport | undefined,
+): Pick<RestoreOutcome, "reached" | "rowsLost"> {
+  const { lastCommitAt = null, lastTransaction = null } = replay ?? {};
+  const isComplete =
+    replay !== undefined && request.instant?.leaveOutRefused !== true && replay.checks.every(({ ok }) => ok);
+  const isPast = replay !== undefined || log === undefined;
+  const at = (isPast ? until : undefined) ?? lastCommitAt ?? full.consistentAt;
+  return { reached: { at, lastCommitAt, lastTransaction }, rowsLost: isComplete ? 0 : null };
+}
+
+function planLog({ log }: FoundPoint): PlannedRestore["log"] {
+  if (log === undefined) return null;
+  const total = { segments: 0, transactions: 0, storedBytes: 0, plainBytes: 0 };
+  for (const { sizeBytes, content } of log.segments) {
+    total.segments += 1;
+    total.transactions += content.transactions;
+    total.storedBytes += sizeBytes;
+    total.plainBytes += content.data.plainBytes;
+  }
+  return total;
+}
+
+function originOf({ requested, full: { vault, id, consistentAt } }: FoundPoint): Origin {
+  return { vault, backup: id, consistentAt, requested };
 }

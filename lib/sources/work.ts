@@ -21,6 +21,8 @@ export interface WorkResult {
   /** Figures with their units in the names: `rows`, `plainBytes`, `rtoSeconds`. */
   figures: Record<string, number | string | null>;
   checks?: Check[];
+  /** Work that this run found to be necessary; it is put on the queue after the receipt is written. */
+  followUps?: "backup"[];
   /** The work came to its end and found that something is wrong: the run counts as failed. */
   error?: ErrorReport;
 }

@@ -37,6 +37,13 @@ const recipient = z.object({
   keyVaultKey: z.string().optional(),
 });
 
+export const encryptionSchema = z.object({
+  cipher: z.literal("AES-256-GCM"),
+  kdf: z.literal("HKDF-SHA256"),
+  compression: z.literal("zstd"),
+  recipients: z.array(recipient).min(1),
+});
+
 export const toolSchema = z.object({ name: z.string(), version: z.string(), commit: z.string().nullable() });
 
 /** The vaults that a record was written for, each with the hash of the record before it there. */
@@ -66,12 +73,7 @@ const manifestSchema = contentSchema.extend({
   /** Commit or tag of the application that was backed up. */
   tag: z.string().optional(),
   policyHash: z.string(),
-  encryption: z.object({
-    cipher: z.literal("AES-256-GCM"),
-    kdf: z.literal("HKDF-SHA256"),
-    compression: z.literal("zstd"),
-    recipients: z.array(recipient).min(1),
-  }),
+  encryption: encryptionSchema,
   totals: z.object({ rows: count, plainBytes: count, storedBytes: count }),
   vaults: linksSchema,
 });

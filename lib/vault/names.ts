@@ -18,6 +18,12 @@ export function fullPlace(source: string): RecordPlace {
   return { prefix, nameOf: (id) => `${prefix}${id}/manifest.json` };
 }
 
+/** The log segments of a source: each blob is its manifest and its data. */
+export function logPlace(source: string): RecordPlace {
+  const prefix = `${encodeNamePart(source)}/log/`;
+  return { prefix, nameOf: (id) => `${prefix}${id}` };
+}
+
 /** The run records of a source. */
 export function runPlace(source: string): RecordPlace {
   const prefix = `${encodeNamePart(source)}/runs/`;

@@ -78,8 +78,12 @@ const DEMO_POLICY = {
       vaults: ["primary", "offsite"],
       rpo: "15m",
       rto: "1h",
-      schedule: { full: "0 */2 * * * *", verify: "0 1-59/4 * * * *" },
-      restoreTests: [{ kind: "from-zero", schedule: "0 */5 * * * *", target: { env: "DEMO_SCRATCH_URL" } }],
+      schedule: { full: "0 */2 * * * *", ship: "0 * * * * *", verify: "0 1-59/4 * * * *" },
+      log: { segmentEvery: "2s" },
+      restoreTests: [
+        { kind: "pitr", schedule: "0 */5 * * * *", target: { env: "DEMO_SCRATCH_URL" } },
+        { kind: "from-zero", schedule: "30 */10 * * * *", target: { env: "DEMO_SCRATCH_URL" } },
+      ],
     },
   ],
 };

@@ -14,10 +14,19 @@ export async function runShell(script: string, env: NodeJS.ProcessEnv = {}): Pro
 
 /** Runs the product's own command line, as compiled, and takes its time and its peak memory. */
 export async function runCli(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Run> {
+  return runNode(CLI, args, env);
+}
+
+/** Runs a program of ours, and takes its time and its peak memory. */
+export async function runNode(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Run> {
   const folder = await mkdtemp(join(tmpdir(), "resguardo-bench-"));
   try {
     const report = join(folder, "rss");
-    const seconds = await timed(process.execPath, ["--import", REPORTER, CLI, ...args], {
+    const seconds = await timed(process.execPath, ["--import", REPORTER, program, ...args], {
       ...process.env,
       ...env,
       RSS_REPORT: report,

@@ -22,6 +22,7 @@ export function sourceContext(url: string, source: Partial<SourceContext["source
       rpo: "15m",
       rto: "1h",
       schedule: { full: "0 0 3 * * *" },
+      log: { segmentEvery: "10s", heartbeatTable: false },
       restoreTests: [],
       ...source,
     },

@@ -1,20 +1,32 @@
 import type { SourceEngine } from "../engine.ts";
 import { backupMysql } from "./backup.ts";
+import { holdsTransaction, readMysqlChanges } from "./changes.ts";
 import { compareMysql } from "./compare.ts";
+import { findBegun } from "./find-begun.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
 import { planMysqlRestore } from "./plan.ts";
 import { preflightMysql } from "./preflight.ts";
+import { placeInLog, placeOfTransaction } from "./place-in-log.ts";
 import { preflightMysqlTarget } from "./preflight-target.ts";
+import { replayRestored } from "./replay-restored.ts";
 import { restoreMysql } from "./restore.ts";
+import { shipMysql } from "./ship-source.ts";
 
 /** MySQL 8.4 and 9.x, over client connections alone. */
 export const mysqlEngine: SourceEngine = {
   preflight: (context) => preflightMysql(context),
   preflightTarget: preflightMysqlTarget,
   backup: backupMysql,
+  ship: shipMysql,
+  placeInLog,
+  placeOfTransaction,
   planRestore: planMysqlRestore,
+  findBegun,
   restore: restoreMysql,
   compare: compareMysql,
+  replay: replayRestored,
   finishRestore,
   removeRestored,
+  changes: readMysqlChanges,
+  holdsTransaction,
 };

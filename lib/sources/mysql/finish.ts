@@ -41,7 +41,8 @@ export async function removeRestored(request: RestoreRequest, reader: BackupRead
   }
 }
 
-async function readRecordSchemas(control: MysqlConnection): Promise<string[]> {
+/** The schemas with records of restores that are not finished. */
+export async function readRecordSchemas(control: MysqlConnection): Promise<string[]> {
   const rows = await control.query<"name">(
     "SELECT schema_name AS name FROM information_schema.schemata WHERE LEFT(schema_name, ?) = ?",
     [RECORD_PREFIX.length, RECORD_PREFIX],
@@ -53,6 +54,8 @@ const DROPPED_KINDS = ["event", "view", "table", "procedure", "function", "libra
 
 async function removeMade(control: MysqlConnection, done: ReadonlySet<string>, request: RestoreRequest): Promise<void> {
   const steps = [...done].map(readStep);
+  // What the log made has no steps: a schema that is the restore's own goes with everything in it.
+  const dropsWhole = done.has(stepOf.replaying);
   for (const wanted of DROPPED_KINDS) {
     for (const [kind, schema = "", name = ""] of steps) {
       if (kind === wanted) await run(control, `DROP ${kind} IF EXISTS ${quoteTable(schema, name)}`);
@@ -61,7 +64,7 @@ async function removeMade(control: MysqlConnection, done: ReadonlySet<string>, r
   for (const [kind, name = "", host = ""] of steps) {
     if (kind === "user") await run(control, `DROP USER IF EXISTS ${quoteString(name)}@${quoteString(host)}`);
     if (kind === "setting") await switchOff(control, request.logger);
-    if (kind === "schema" && (await isEmpty(control, name)))
+    if (kind === "schema" && (dropsWhole || (await isEmpty(control, name))))
       await run(control, `DROP DATABASE IF EXISTS ${quoteName(name)}`);
   }
 }

@@ -1,6 +1,7 @@
 import type { SourcePolicy } from "../../core/policy-schema.ts";
 import type { Finding } from "../engine.ts";
 import type { MysqlConnection } from "./connection.ts";
+import { HEARTBEAT_PRIVILEGES, HEARTBEAT_SCHEMA } from "./heartbeat-table.ts";
 import { type Privileges, readPrivileges } from "./privileges.ts";
 import { quoteName } from "./quoting.ts";
 
@@ -14,10 +15,12 @@ const ADVISED: readonly [privilege: string, reason: string][] = [
     "holds commits back for the moment in which the snapshot begins, instead of trying until none comes between",
   ],
   ["BACKUP_ADMIN", "makes schema changes wait for the end of the backup, instead of failing it"],
-  ["REPLICATION SLAVE", "lets the binlog be shipped between full backups"],
 ];
 
-/** One finding for each privilege that a backup needs or is better off with. */
+/** What shipping reads the binlog by. */
+const SHIPPING = "REPLICATION SLAVE";
+
+/** One finding for each privilege that the source's jobs need or are better off with. */
 export async function grantFindings(
   connection: MysqlConnection,
   schemas: readonly string[],
@@ -35,12 +38,23 @@ export async function grantFindings(
     // Whoever may SELECT everywhere sees the texts of routines as well.
     globalFinding("SHOW_ROUTINE", privileges.everywhere("SHOW_ROUTINE") || privileges.everywhere("SELECT"), account),
     { ...everywhere("REPLICATION CLIENT"), code: "SOURCE_POSITION_UNREADABLE" },
-    ...ADVISED.map(([privilege, reason]): Finding => {
-      const finding = everywhere(privilege);
-      return { ...finding, required: `${finding.required}: ${reason}`, level: "advised" };
-    }),
+    ...ADVISED.map(([privilege, reason]) => asAdvised(everywhere(privilege), reason)),
+    source.schedule.ship === undefined
+      ? asAdvised(everywhere(SHIPPING), "lets the binlog be shipped between full backups")
+      : everywhere(SHIPPING),
+    ...heartbeatPrivileges(source).map((privilege) =>
+      schemaFinding(privilege, [HEARTBEAT_SCHEMA], privileges, account),
+    ),
     ...(source.users ? [schemaFinding("SELECT", ["mysql"], privileges, account)] : []),
   ];
+}
+
+function heartbeatPrivileges({ schedule, log }: SourcePolicy): readonly string[] {
+  return schedule.ship !== undefined && log.heartbeatTable ? HEARTBEAT_PRIVILEGES : [];
+}
+
+function asAdvised(finding: Finding, reason: string): Finding {
+  return { ...finding, required: `${finding.required}: ${reason}`, level: "advised" };
 }
 
 function schemaFinding(

@@ -1,6 +1,7 @@
 import { AppError } from "../../core/errors.ts";
 import type { MysqlConnection } from "./connection.ts";
-import { type BinlogPosition, GtidSet, type SourcePosition } from "./position.ts";
+import { GtidSet } from "./gtid-set.ts";
+import type { BinlogPosition, SourcePosition } from "./position.ts";
 
 /** What does not change while a server runs and its administrator sleeps. */
 export type LogIdentity = Pick<SourcePosition, "serverUuid" | "gtidMode">;

@@ -13,7 +13,8 @@ import { dialectOf, isKeyword, isMark, isName, type Token, tokenize } from "./to
 /** SQL to run on the target, or the reason why there is none. */
 export type Renamed = { sql: string } | { reason: string };
 
-interface Edit {
+/** New text for a part of a statement. */
+export interface Edit {
   start: number;
   end: number;
   text: string;
@@ -119,7 +120,7 @@ function renameProgram(
 }
 
 /** Why text that people wrote can't come along: it names a renamed schema, or a string in it seems to. */
-function foreignMention(tokens: Token[], mapping: Mapping): string | undefined {
+export function foreignMention(tokens: readonly Token[], mapping: Pick<Mapping, "renamedSchemas">): string | undefined {
   for (const schema of mapping.renamedSchemas) {
     const wanted = schema.toLowerCase();
     const isMention = (token: Token, index: number): boolean => {
@@ -158,7 +159,7 @@ function nameEdit(tokens: Token[], at: number, to: TableName): Edit {
   return { start, end, text: quoteTable(to.schema, to.name) };
 }
 
-function applyEdits(sql: string, edits: Edit[]): string {
+export function applyEdits(sql: string, edits: Edit[]): string {
   const ordered = edits.toSorted((a, b) => b.start - a.start);
   return ordered.reduce((text, { start, end, text: by }) => text.slice(0, start) + by + text.slice(end), sql);
 }

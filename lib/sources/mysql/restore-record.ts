@@ -6,7 +6,7 @@ import { errorNumber } from "./restore-session.ts";
 
 /*
  * What a restore has done so far, kept on the target in a schema of its own, so that the next run with the same backup and
- * the same names goes on: absent → begun → removed.
+ * the same names goes on: absent → begun → (replaying →) removed.
  *
  * `begun` is written after the target was found free of everything that the restore makes, together with the names of all
  * that: from then on, objects of these names are the restore's own. A step of rows is inserted first in the transaction of
@@ -27,6 +27,7 @@ export interface RecordIdentity {
   rename: ReadonlyMap<string, string>;
   only?: readonly string[];
   users: boolean;
+  instant?: { to: string };
 }
 
 /** A step as text: its kind and the names that it is about. */
@@ -44,6 +45,8 @@ export const stepOf = {
   piece: (blob: string, number: number): string => step("piece", blob, number),
   /** All rows of a blob are in. */
   blob: (blob: string): string => step("blob", blob),
+  /** Everything is loaded and was compared; from now on the log changes it. */
+  replaying: step("replaying"),
   /** Written before a global variable is switched on; it was off. */
   setting: (name: string): string => step("setting", name),
 };
@@ -57,9 +60,15 @@ export function readStep(text: string): string[] {
 }
 
 /** The name of the schema that keeps a restore's record. */
-export function recordSchema({ backupId, rename, only, users }: RecordIdentity): string {
+export function recordSchema({ backupId, rename, only, users, instant }: RecordIdentity): string {
   const names = [...rename].map((pair) => JSON.stringify(pair)).toSorted();
-  const identity = JSON.stringify([backupId, names, only === undefined ? null : only.toSorted(), users]);
+  const identity = JSON.stringify([
+    backupId,
+    names,
+    only === undefined ? null : only.toSorted(),
+    users,
+    instant?.to ?? null,
+  ]);
   return RECORD_PREFIX + createHash("sha256").update(identity).digest("hex").slice(0, 16);
 }
 

@@ -43,6 +43,7 @@ export async function restoreMysql(request: RestoreRequest, reader: BackupReader
   };
 
   await record.lock(control);
+  if ((await record.read(control))?.has(stepOf.replaying) === true) return alreadyLoaded(selection);
   const { continued, done } = await timed("prepare", () => prepareTarget(control, selection, record, request, reader));
   const ownSchemas = await timed("schemas", () => createSchemas(control, selection, record, done));
   if (continued) await resetDefaults(control, selection, ownSchemas);
@@ -55,14 +56,18 @@ export async function restoreMysql(request: RestoreRequest, reader: BackupReader
   const grantsLeft = await timed("grants", () => grantAccounts(control, selection, accounts.own));
 
   const notCarriedOver: NotCarriedOver[] = [...accounts.left, ...keysLeft, ...programsLeft, ...grantsLeft];
-  const { tables } = selection;
+  return { ...totals(selection), steps, notCarriedOver, continued, isReplaying: false };
+}
+
+function alreadyLoaded(selection: RestoreSelection): RestoreReport {
+  return { ...totals(selection), steps: [], notCarriedOver: [], continued: true, isReplaying: true };
+}
+
+function totals({ tables }: RestoreSelection): Pick<RestoreReport, "tables" | "rows" | "plainBytes"> {
   return {
     tables: tables.length,
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
     plainBytes: tables.reduce((sum, { plainBytes }) => sum + plainBytes, 0),
-    steps,
-    notCarriedOver,
-    continued,
   };
 }
 

@@ -10,6 +10,7 @@ import type { Bench } from "../main.ts";
 import type { Contest } from "../pairs.ts";
 import { runCli, runShell, shellQuote } from "../run-process.ts";
 import { makeBenchData } from "./data.ts";
+import { replayAgainstMysqlbinlog } from "./replay.ts";
 
 // The rows stay in memory, so that programs are compared and not this machine's disk; durability as a scratch server has it.
 const SERVER_OPTIONS = { innodb_buffer_pool_size: "3G", innodb_redo_log_capacity: "2G", max_allowed_packet: "1G" };
@@ -28,6 +29,7 @@ export async function openMysqlBench(gib: number): Promise<Bench> {
     await backupAgainstMysqldump(folder, source, env),
     await backupAgainstMydumper(folder, source, env),
     await restoreAgainstMysql(folder, source, target, env),
+    await replayAgainstMysqlbinlog(resources),
   ];
   const kept = resources.move();
   return { contests, [Symbol.asyncDispose]: () => kept.disposeAsync() };

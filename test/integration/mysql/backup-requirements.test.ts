@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { join } from "node:path";
 import type { Finding } from "../../../lib/sources/engine.ts";
 import { openConnection } from "../../../lib/sources/mysql/connection.ts";
+import { writeHeartbeat } from "../../../lib/sources/mysql/heartbeat-table.ts";
 import { preflightMysql } from "../../../lib/sources/mysql/preflight.ts";
 import { parseMysqlUrl } from "../../../lib/sources/mysql/url.ts";
 import { freePort } from "../../../local/servers/free-port.ts";
 import { backUp, sourceContext } from "../../support/mysql-engine.ts";
-import { createDatabase, createUser, startTestMysql, type TestMysql, urlOf } from "../../support/mysql.ts";
+import { connectTo, createDatabase, createUser, startTestMysql, type TestMysql, urlOf } from "../../support/mysql.ts";
 
 const READING = ["SELECT, SHOW VIEW, TRIGGER, EVENT ON *.*", "SHOW_ROUTINE ON *.*"];
 
@@ -41,6 +42,32 @@ describe("a server with GTIDs", () => {
     ]);
     const trigger = found.find(({ setting }) => setting === "grant TRIGGER");
     expect(trigger?.change).toMatch(/^GRANT TRIGGER ON `t\\_\w+`\.\* TO 'u_\w+'@'%';$/);
+  });
+
+  it("requires of a source that ships its log the grants for that, and for its heartbeat", async () => {
+    const grants = [...READING, "REPLICATION CLIENT, RELOAD, BACKUP_ADMIN ON *.*"];
+    const url = await createUser(server, grants);
+    const schedule = { full: "0 0 3 * * *", ship: "0 * * * * *" };
+    const shipping = { databases: [], schedule, log: { segmentEvery: "10s", heartbeatTable: true } };
+    const found = unmet(await preflightMysql(sourceContext(url, shipping)));
+    expect(found.map(({ setting, level }) => [setting, level])).toEqual([
+      ["grant REPLICATION SLAVE", "required"],
+      ["grant CREATE", "required"],
+      ["grant INSERT", "required"],
+      ["grant UPDATE", "required"],
+    ]);
+    const without = await preflightMysql(sourceContext(url, { databases: [] }));
+    expect(unmet(without).map(({ setting, level }) => [setting, level])).toEqual([
+      ["grant REPLICATION SLAVE", "advised"],
+    ]);
+    await using root = await connectTo(server);
+    for (const { change = "" } of found) await root.query(change);
+    expect(unmet(await preflightMysql(sourceContext(url, shipping)))).toEqual([]);
+    await using connection = await openConnection(parseMysqlUrl(url));
+    for (let beat = 0; beat < 2; beat++) await writeHeartbeat(connection, "shop");
+    const [rows] = await root.query("SELECT source FROM resguardo.heartbeat");
+    expect(rows).toEqual([{ source: "shop" }]);
+    await root.query("DROP DATABASE resguardo");
   });
 
   it("says that a database is not there, or not visible", async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLogger } from "../../../lib/core/log.ts";
 import { openBackupSession } from "../../../lib/sources/mysql/backup-session.ts";
-import { GtidSet } from "../../../lib/sources/mysql/position.ts";
+import { GtidSet } from "../../../lib/sources/mysql/gtid-set.ts";
 import { parseMysqlUrl } from "../../../lib/sources/mysql/url.ts";
 import { backUp, sourceContext } from "../../support/mysql-engine.ts";
 import { connectTo, createUser, startTestMysql, type TestMysql, urlOf } from "../../support/mysql.ts";

@@ -9,7 +9,12 @@ const source = testSource({ rpo: "1h" });
 function backupAt(consistentAt: string, damaged: string[] = []): VaultView {
   return {
     vault: "primary",
-    newest: { id: "20261121T030000000Z-00000001", consistentAt, startedAt: consistentAt },
+    newest: {
+      id: "20261121T030000000Z-00000001",
+      consistentAt,
+      startedAt: consistentAt,
+      restorableUntil: consistentAt,
+    },
     damaged: damaged.map((id) => ({ id, error: { code: "BLOB_MISSING", message: "rows/000001 is not there" } })),
   };
 }
@@ -29,6 +34,22 @@ describe("evaluateVault", () => {
     );
     expect(atLimit.state).toBe("fresh");
     expect(evaluateVault(backupAt("2026-11-21T02:19:59.999Z"), source, NOW).reason.code).toBe("RPO_EXCEEDED");
+  });
+
+  it("counts from the end of the log, not from the backup before it", () => {
+    const view = backupAt("2026-11-20T03:00:00Z");
+    if ("error" in view || view.newest === undefined) throw new Error("no backup");
+    const daily = testSource({ rpo: "1h", schedule: { full: "0 0 3 * * 6" } });
+    const newest = {
+      ...view.newest,
+      startedAt: "2026-11-21T03:00:00Z",
+      restorableUntil: "2026-11-21T03:19:50.000001Z",
+    };
+    const found = evaluateVault({ ...view, newest }, daily, NOW);
+    expect(found).toMatchObject({ state: "fresh", lagSeconds: 10, restorableUntil: newest.restorableUntil });
+    const unusableLog = { reason: "purged", message: "the server purged 3 transactions" };
+    const late = evaluateVault({ ...view, newest, unusableLog }, daily, NOW);
+    expect(late).toMatchObject({ state: "late", reason: { code: "LOG_GAP" } });
   });
 
   it("calls a source without any backup breached", () => {

@@ -13,7 +13,8 @@ const NOW = new Date("2026-11-21T03:20:00Z");
 const source = testSource();
 
 function found(consistentAt: string | undefined): VaultFreshness {
-  const newest = consistentAt === undefined ? undefined : { id: "b", consistentAt, startedAt: consistentAt };
+  const at = { startedAt: consistentAt ?? "", restorableUntil: consistentAt ?? "" };
+  const newest = consistentAt === undefined ? undefined : { id: "b", consistentAt, ...at };
   return evaluateVault({ vault: "primary", newest, damaged: [] }, source, NOW);
 }
 const FRESH = found("2026-11-21T03:10:00Z");

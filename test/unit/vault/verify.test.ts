@@ -102,7 +102,7 @@ describe("verify", () => {
       notLooked: 3,
       problems: [{ code: "KEY_NOT_RECIPIENT" }],
     });
-    const broken = failingVault(vault, { failAt: 3 });
+    const broken = failingVault(vault, { failAt: 4 });
     const report = await verifyVault({ vault: broken, source: SOURCE, trusted });
     expect(report).toMatchObject({ proven: 1, failed: 0, notLooked: 3 });
     expect(report.problems).toHaveLength(manifest.blobs.length);

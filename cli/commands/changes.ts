@@ -1,0 +1,76 @@
+import { Option } from "commander";
+import { readChanges, type VaultChanges } from "../../lib/restore/changes.ts";
+import {
+  CHANGE_KINDS,
+  type ChangeKind,
+  type ChangeCounts,
+  type TransactionChanges,
+} from "../../lib/sources/changes.ts";
+import { collect, openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
+import { formatBytes, formatCount, formatTable } from "../table.ts";
+
+interface ChangesOptions extends CommonOptions {
+  from?: string;
+  to?: string;
+  table?: string[];
+  kind?: ChangeKind;
+  at?: string;
+  values?: true;
+  vault?: string;
+}
+
+export const addChanges: AddCommand = (program) => {
+  program
+    .command("changes")
+    .description("show what happened, per minute and table, from the log in a vault; needs the private key")
+    .argument("<source>", "name of a source in the policy")
+    .option("--from <time>", "commits at or after it; default: the start of the log")
+    .option("--to <time>", "commits at or before it; default: the end of the log")
+    .option("--table <schema.table>", "only this table, or schema; may be repeated", collect)
+    .addOption(new Option("--kind <kind>", "only changes of this kind").choices(CHANGE_KINDS))
+    .option("--at <gtid>", "only this transaction")
+    .option("--values", "also the texts of statements, which may hold data")
+    .option("--vault <name>", "read from this vault")
+    .action(async (source: string, options: ChangesOptions) => {
+      const { from, to, at, vault, table = [], kind, values = false } = options;
+      const kinds = kind === undefined ? [] : [kind];
+      const request = { source, from, to, at, vault, tables: table, kinds, values };
+      const report = await readChanges(await openCommandContext(options), request);
+      print(options, report, at === undefined ? describe(report) : report.largest.flatMap(describeTransaction));
+    });
+};
+
+const COUNTS = ["inserted", "updated", "deleted", "ddl", "statements"] as const;
+
+function describe({ transactions, minutes, largest }: VaultChanges): string[] {
+  if (transactions === 0) return ["nothing was changed then, as far as the log in the vault says"];
+  const rows = minutes.map((entry) => [entry.minute, entry.table, ...countsOf(entry), entry.gtids || "-"]);
+  const few = largest.map((entry) => [
+    entry.gtid ?? "-",
+    entry.committedAt,
+    formatBytes(entry.bytes),
+    entry.tables.map(({ table }) => table).join(" "),
+  ]);
+  return [
+    ...formatTable(["minute", "table", ...COUNTS, "gtids"], rows),
+    "",
+    `${formatCount(transactions)} transactions; the largest:`,
+    ...formatTable(["gtid", "committed at", "size", "tables"], few),
+    ...largest.flatMap(({ texts = [] }) => texts),
+  ];
+}
+
+function describeTransaction({ gtid, committedAt, bytes, tables, texts = [] }: TransactionChanges): string[] {
+  return [
+    `${gtid ?? "a transaction without a GTID"}, committed at ${committedAt}, ${formatBytes(bytes)} of log`,
+    ...formatTable(
+      ["table", ...COUNTS],
+      tables.map((entry) => [entry.table, ...countsOf(entry)]),
+    ),
+    ...texts,
+  ];
+}
+
+function countsOf(counts: ChangeCounts): string[] {
+  return COUNTS.map((field) => formatCount(counts[field]));
+}

@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { toAppError } from "../core/errors.ts";
+import { retry } from "../core/retry.ts";
+import type { Clock } from "../core/time.ts";
+import { signEnvelope } from "./envelope.ts";
+import type { SessionSigner } from "./keys/session-key.ts";
+import { logPlace } from "./names.ts";
+import type { VaultOutcome } from "./outcome.ts";
+import { VaultOutcomes } from "./outcome.ts";
+import { publishKeys } from "./public-keys.ts";
+import { encodeHead } from "./segment-head.ts";
+import type { SegmentManifest } from "./segment-manifest.ts";
+import type { Recipients, SealedSegment } from "./segment-writer.ts";
+import type { Vault } from "./vault.ts";
+
+export interface SegmentStoreOptions {
+  vaults: readonly Vault[];
+  source: string;
+  signer: SessionSigner;
+  recipients: Recipients;
+  clock: Clock;
+  /** SHA-256 of the newest segment's manifest in each vault, by its name. */
+  previous: ReadonlyMap<string, string>;
+  signal: AbortSignal;
+}
+
+/** How long one vault may fail before the others go on without it. */
+const DEADLINE_MS = 20_000;
+
+/**
+ * Writes segments one after the other into all vaults. A vault that failed gets no further one, so that what it lacks is always
+ * the end of the log, which `copyMissingSegments` brings.
+ */
+export class SegmentStore {
+  readonly #options: SegmentStoreOptions;
+  readonly #outcomes: VaultOutcomes;
+  readonly #previous: Map<string, string>;
+
+  constructor(options: SegmentStoreOptions) {
+    this.#options = options;
+    this.#outcomes = new VaultOutcomes(options.vaults);
+    this.#previous = new Map(options.previous);
+  }
+
+  /** Signs and stores a segment. Throws when no vault took it, and what the signer throws. */
+  async store(segment: SealedSegment): Promise<SegmentManifest> {
+    const { source, signer, recipients, clock } = this.#options;
+    const vaults = this.#outcomes.live.map(({ name }) => ({ name, previous: this.#previous.get(name) ?? null }));
+    const manifest = { ...segment.manifest, vaults };
+    const envelope = await signEnvelope("resguardo-segment", manifest, signer, clock);
+    const name = logPlace(source).nameOf(manifest.id);
+    const blob = [encodeHead(envelope), ...segment.frames];
+    const published = [
+      { ...recipients.vault, use: "vault" as const },
+      { ...recipients.breakGlass, use: "break-glass" as const },
+    ];
+    const sha256 = createHash("sha256").update(envelope).digest("hex");
+    await this.#outcomes.forEach(async (vault) => {
+      await this.#patiently(async (attempt) => {
+        await publishKeys(vault, published, signer, clock);
+        await createBlob(vault, name, blob, attempt);
+      });
+      this.#previous.set(vault.name, sha256);
+    });
+    return manifest;
+  }
+
+  report(): VaultOutcome[] {
+    return this.#outcomes.report();
+  }
+
+  async #patiently(work: (attempt: number) => Promise<void>): Promise<void> {
+    await retry(work, { deadlineMs: DEADLINE_MS, signal: this.#options.signal });
+  }
+}
+
+/** On a repeated attempt, a blob that is there is the one of the attempt whose answer got lost: its id is ours alone. */
+async function createBlob(vault: Vault, name: string, parts: readonly Buffer[], attempt: number): Promise<void> {
+  const sizeBytes = parts.reduce((sum, { length }) => sum + length, 0);
+  try {
+    await vault.storage.data.create(name, streamOf(parts));
+  } catch (error: unknown) {
+    const isOurs = attempt > 1 && toAppError(error).code === "BLOB_EXISTS";
+    if (!isOurs || (await vault.storage.data.stat(name))?.sizeBytes !== sizeBytes) throw error;
+  }
+}
+
+async function* streamOf(parts: readonly Buffer[]): AsyncGenerator<Buffer, void, void> {
+  yield* parts;
+}
