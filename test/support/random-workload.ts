@@ -7,7 +7,7 @@ import { seededRandom } from "./random.ts";
  * compressed transactions.
  */
 
-export const WORKLOAD_SCHEMA = "work";
+const WORKLOAD_SCHEMA = "work";
 
 const SCHEMA = `
 CREATE DATABASE work;

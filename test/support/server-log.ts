@@ -10,7 +10,7 @@ import { connectTo, type TestMysql } from "./mysql.ts";
 export type LoggingServer = Pick<TestMysql, "url" | "dataDir">;
 
 /** The binlog files of a test server as they are on its disk now. */
-export async function logFiles(server: LoggingServer): Promise<string[]> {
+async function logFiles(server: LoggingServer): Promise<string[]> {
   await using connection = await connectTo(server);
   const [rows] = await connection.query<RowDataPacket[]>("SHOW BINARY LOGS");
   return rows.map((row) => String(row["Log_name"]));

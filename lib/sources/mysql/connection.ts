@@ -48,6 +48,8 @@ export interface MysqlConnection {
    * must be done with them when it returns, until `restore` is called.
    */
   divert(take: TakeBytes): DivertedSocket;
+  /** The socket below, for one that speaks the protocol both ways and listens to `data` itself. */
+  socket(): Socket;
   /** Says goodbye to the server. */
   close(): Promise<void>;
   /** Cuts the connection; whatever it was doing ends. */
@@ -147,7 +149,7 @@ class Session implements MysqlConnection {
       plain.divert(take);
       return { socket: plain.socket, restore: () => plain.divert(undefined) };
     }
-    const socket = this.#socket();
+    const socket = this.socket();
     const listeners = socket.listeners("data") as TakeBytes[];
     for (const listener of listeners) socket.off("data", listener);
     socket.on("data", take);
@@ -158,7 +160,7 @@ class Session implements MysqlConnection {
     return { socket, restore };
   }
 
-  #socket(): Socket {
+  socket(): Socket {
     const stream: unknown = Reflect.get(this.#driver, "stream");
     if (!(stream instanceof Socket)) throw new AppError("INVARIANT", "mysql2 keeps its socket elsewhere");
     return stream;
