@@ -7,8 +7,6 @@ import { seededRandom } from "./random.ts";
  * compressed transactions.
  */
 
-const WORKLOAD_SCHEMA = "work";
-
 const SCHEMA = `
 CREATE DATABASE work;
 USE work;
