@@ -10,7 +10,8 @@ const CONTEXT = "reading `a`.`b`";
 /** Pushes packets in pieces of the given lengths, over and over, and collects what comes out. */
 function read(packets: Buffer, columns: number, pieces: readonly number[] = [packets.length], options = { guards: 0 }) {
   const texts: Buffer[] = [];
-  const emit = (text: Buffer) => texts.push(text);
+  // The kernel uses the memory of a text again.
+  const emit = (text: Buffer) => texts.push(Buffer.from(text));
   kernel.reset(columns, options.guards, 0);
   let state = "more";
   for (let start = 0, turn = 0; start < packets.length; turn++) {
