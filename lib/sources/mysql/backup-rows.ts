@@ -1,11 +1,12 @@
+import { AppError } from "../../core/errors.ts";
 import type { BackupWriter, EngineContent } from "../../vault/backup-writer.ts";
 import type { EngineContext } from "../engine.ts";
 import type { BackupSession } from "./backup-session.ts";
 import { rowsBlob, typedBlob } from "./blob-names.ts";
-import { selectRows, selectTypedRows } from "./columns.ts";
+import { rowQueries } from "./columns.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { formatFingerprint } from "./fingerprint.ts";
-import { type JsonProofs, readJsonProofs } from "./json-shape.ts";
+import { type JsonHints, readJsonHints } from "./json-shape.ts";
 import type { Part } from "./ranges.ts";
 import { type RowQuery, RowReader, type RowTotals } from "./row-stream.ts";
 import type { TableModel } from "./schema-model.ts";
@@ -27,7 +28,7 @@ export class PartReader {
   readonly #session: BackupSession;
   readonly #writer: BackupWriter;
   readonly #totalBytes: number;
-  readonly #proofs = new Map<TableModel, Promise<JsonProofs>>();
+  readonly #hints = new Map<TableModel, Promise<JsonHints>>();
   #doneBytes = 0;
   #doneRows = 0;
 
@@ -54,21 +55,21 @@ export class PartReader {
   async #store(reader: RowReader, part: Part, number: number): Promise<StoredPart> {
     const { table, condition } = part;
     const stored: StoredPart = { table, rows: 0, sum: 0n, plainBytes: 0, blobs: [] };
-    const proofs = await this.#proofsOf(table);
-    const { skipped } = await this.#write(reader, selectRows(table, condition, proofs), rowsBlob(number), part, stored);
-    const typed = skipped === 0 ? undefined : selectTypedRows(table, condition, proofs);
-    if (typed !== undefined) await this.#write(reader, typed, typedBlob(number), part, stored);
+    const { plain, again, typed } = rowQueries(table, condition, await this.#hintsOf(table));
+    const { skipped } = await this.#write(reader, [plain, again], rowsBlob(number), part, stored);
+    if (skipped > 0 && typed !== undefined) await this.#write(reader, [typed], typedBlob(number), part, stored);
     return stored;
   }
 
+  /** Writes the rows of some queries into one blob, if there are any. */
   async #write(
     reader: RowReader,
-    query: RowQuery,
+    queries: readonly (RowQuery | undefined)[],
     blobName: string,
     part: Part,
     stored: StoredPart,
   ): Promise<RowTotals> {
-    const rows = reader.read(query);
+    const rows = readInTurn(reader, queries);
     const first = await rows.next();
     if (first.done === true) return first.value;
     const counted = new CountedRows(first.value, rows, (bytes) => this.#report(bytes));
@@ -88,10 +89,10 @@ export class PartReader {
     return totals;
   }
 
-  #proofsOf(table: TableModel): Promise<JsonProofs> {
-    const proofs = this.#proofs.get(table) ?? readJsonProofs(this.#session.control, table);
-    this.#proofs.set(table, proofs);
-    return proofs;
+  #hintsOf(table: TableModel): Promise<JsonHints> {
+    const hints = this.#hints.get(table) ?? readJsonHints(this.#session.control, table);
+    this.#hints.set(table, hints);
+    return hints;
   }
 
   #report(bytes: number): void {
@@ -99,6 +100,29 @@ export class PartReader {
     const [doneBytes, doneRows] = [this.#doneBytes, this.#doneRows];
     this.#context.progress({ phase: "reading rows", doneBytes, totalBytes: this.#totalBytes, doneRows });
   }
+}
+
+/** Reads one query after the other, as long as the one before left rows to the next. The totals are of all of them. */
+async function* readInTurn(
+  reader: RowReader,
+  queries: readonly (RowQuery | undefined)[],
+): AsyncGenerator<Buffer, RowTotals, undefined> {
+  const totals = { rows: 0, sum: 0n, bytes: 0, skipped: 0 };
+  for (const [index, query] of queries.entries()) {
+    if (query === undefined || (index > 0 && totals.skipped === 0)) continue;
+    const { rows, sum, bytes, skipped } = yield* reader.read(query);
+    if (index > 0 && rows + skipped !== totals.skipped) {
+      throw new AppError(
+        "INVARIANT",
+        `${query.context}: ${totals.skipped} rows were left, and ${rows + skipped} found`,
+      );
+    }
+    totals.rows += rows;
+    totals.sum += sum;
+    totals.bytes += bytes;
+    totals.skipped = skipped;
+  }
+  return totals;
 }
 
 /** The pieces of a read that has begun; keeps what it adds up to. */

@@ -1,6 +1,7 @@
-import type { JsonProofs } from "./json-shape.ts";
+import type { JsonHints } from "./json-shape.ts";
 import { jsonTypesSql } from "./json-types.ts";
 import { quoteName, quoteTable } from "./quoting.ts";
+import { type Guards, NO_GUARDS } from "./row-kernel.ts";
 import type { RowQuery } from "./row-stream.ts";
 import type { ColumnModel, TableModel } from "./schema-model.ts";
 
@@ -45,47 +46,56 @@ export function storedColumns(table: Pick<TableModel, "columns">): ColumnModel[]
   return table.columns.filter((column) => !column.generated);
 }
 
-/**
- * The SELECT that reads a table's rows as they are stored (session as `ROW_SESSION` sets it up), but skips those with
- * JSON documents that their text does not bring back; `selectTypedRows` reads these. `condition` is a part's, or empty.
- */
-export function selectRows(table: TableModel, condition: string, proofs: JsonProofs = new Map()): RowQuery {
-  const guards = jsonTypes(table, proofs);
-  return { ...rowQuery(table, guards, condition, ""), guards: guards.length };
+/** The SELECTs that together read each row of a part once (session as `ROW_SESSION` sets it up). */
+export interface RowQueries {
+  /** Rows that LOAD DATA brings back, but for those that it leaves to `again`. */
+  plain: RowQuery;
+  /** Those rows; needed when `plain` skipped any, and there is one. */
+  again: RowQuery | undefined;
+  /**
+   * Rows with JSON documents that their text does not bring back, needed when the last of the above skipped any: in front
+   * of the columns, a field for each JSON column with the letters of its types (`json-types.ts`).
+   */
+  typed: RowQuery | undefined;
 }
 
-/**
- * The SELECT that reads the other rows: in front of the columns, a field for each JSON column with the letters of its
- * types (`json-types.ts`). Undefined for a table without JSON, which has none.
- */
-export function selectTypedRows(
-  table: TableModel,
-  condition: string,
-  proofs: JsonProofs = new Map(),
-): RowQuery | undefined {
-  const types = jsonTypes(table, proofs);
-  if (types.length === 0) return undefined;
-  return rowQuery(table, types, condition, `(${types.map((sql) => `${sql} IS NOT NULL`).join(" OR ")})`);
+/** `condition` is a part's, or empty. */
+export function rowQueries(table: TableModel, condition: string, hints: JsonHints = new Map()): RowQueries {
+  const documents = jsonColumns(table);
+  const letters = documents.map(({ name }) => jsonTypesSql(name, hints.get(name)?.proof));
+  const counts = documents.map(({ name }) => hints.get(name)?.numbers);
+  const proven = letters.filter((_, index) => counts[index] === undefined);
+  const counted = counts.filter((count) => count !== undefined);
+  const stored = storedColumns(table);
+  const checks = documents.flatMap((column, index) => (counts[index] === undefined ? [] : stored.indexOf(column)));
+  const query = (before: readonly string[], guards: Guards, filter = ""): RowQuery => ({
+    sql: selectSql(table, before, condition, filter),
+    guards,
+    context: `reading ${quoteTable(table.schema, table.name)}`,
+  });
+  const isTyped = `(${letters.map((sql) => `${sql} IS NOT NULL`).join(" OR ")})`;
+  return {
+    plain: query([...proven, ...counted], { nulls: proven.length, checks, takeFailed: false }),
+    again:
+      checks.length === 0
+        ? undefined
+        : query([...letters, ...counted], { nulls: letters.length, checks, takeFailed: true }),
+    typed: documents.length === 0 ? undefined : query(letters, NO_GUARDS, isTyped),
+  };
 }
 
-function rowQuery(table: TableModel, before: readonly string[], condition: string, filter: string): RowQuery {
-  const name = quoteTable(table.schema, table.name);
+function selectSql(table: TableModel, before: readonly string[], condition: string, filter: string): string {
   const columns = storedColumns(table).map((column) => codecOf(column).select);
   // A table can consist of generated columns only; its rows still count.
   const list = [...before, ...(columns.length === 0 ? ["NULL"] : columns)].join(", ");
   const where = [condition, filter].filter((part) => part !== "").join(" AND ");
   const index = condition === "" ? "" : " FORCE INDEX (PRIMARY)";
-  const sql = `SELECT ${list} FROM ${name}${index}${where === "" ? "" : ` WHERE ${where}`}`;
-  return { sql, guards: 0, context: `reading ${name}` };
+  return `SELECT ${list} FROM ${quoteTable(table.schema, table.name)}${index}${where === "" ? "" : ` WHERE ${where}`}`;
 }
 
 /** The JSON columns of a row, in order: typed rows begin with one field for each. */
 export function jsonColumns(table: Pick<TableModel, "columns">): ColumnModel[] {
   return storedColumns(table).filter(({ type }) => type === "json");
-}
-
-function jsonTypes(table: TableModel, proofs: JsonProofs): string[] {
-  return jsonColumns(table).map(({ name }) => jsonTypesSql(name, proofs.get(name)));
 }
 
 /** Where field `index` of a line goes in `LOAD DATA … CHARACTER SET binary (targets) SET assignments`. */

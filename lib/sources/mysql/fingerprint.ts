@@ -1,6 +1,6 @@
-import { selectRows, selectTypedRows } from "./columns.ts";
+import { rowQueries } from "./columns.ts";
 import type { MysqlConnection } from "./connection.ts";
-import { readJsonProofs } from "./json-shape.ts";
+import { readJsonHints } from "./json-shape.ts";
 import { ROW_SESSION, RowReader, type RowTotals } from "./row-stream.ts";
 import type { TableModel } from "./schema-model.ts";
 
@@ -37,12 +37,17 @@ export async function readTotals(
   onBytes: (bytes: number) => void = () => {},
 ): Promise<RowTotals> {
   const reader = new RowReader(connection);
-  const proofs = await readJsonProofs(connection, table);
-  const plain = await drainRows(reader.read(selectRows(table, condition, proofs)), onBytes);
-  const query = plain.skipped === 0 ? undefined : selectTypedRows(table, condition, proofs);
-  if (query === undefined) return plain;
-  const typed = await drainRows(reader.read(query), onBytes);
-  return { rows: plain.rows + typed.rows, sum: plain.sum + typed.sum, bytes: plain.bytes + typed.bytes, skipped: 0 };
+  const { plain, again, typed } = rowQueries(table, condition, await readJsonHints(connection, table));
+  const totals = await drainRows(reader.read(plain), onBytes);
+  for (const query of [again, typed]) {
+    if (totals.skipped === 0 || query === undefined) continue;
+    const more = await drainRows(reader.read(query), onBytes);
+    totals.rows += more.rows;
+    totals.sum += more.sum;
+    totals.bytes += more.bytes;
+    totals.skipped = more.skipped;
+  }
+  return totals;
 }
 
 async function drainRows(

@@ -111,7 +111,7 @@ function opaqueSql(text: string): string {
 }
 
 /** Calls `visit` with the path and the text of each scalar, in the order of the text. `text` is what the server printed. */
-function visitScalars(text: string, visit: (path: string, source: string) => void): void {
+export function visitScalars(text: string, visit: (path: string, source: string) => void): void {
   const token = /[[\]{},:]|"(?:[^"\\]|\\.)*"|[^\s[\]{},:"]+/gs;
   const open: { path: string; index: number; isArray: boolean; key: string | undefined }[] = [];
   const pathHere = (): string => {

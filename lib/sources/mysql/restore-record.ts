@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError } from "../../core/errors.ts";
 import type { MysqlConnection } from "./connection.ts";
-import { quoteName } from "./quoting.ts";
+import { quoteList, quoteName } from "./quoting.ts";
 import { errorNumber } from "./restore-session.ts";
 
 /*
@@ -125,6 +125,11 @@ export class RestoreRecord {
       if (errorNumber(error) === DUPLICATE_KEY) return false;
       throw error;
     }
+  }
+
+  /** Takes back steps whose rows are gone. */
+  async forget(connection: MysqlConnection, texts: readonly string[]): Promise<void> {
+    await connection.execute(`DELETE FROM ${this.#table} WHERE step IN (${quoteList(texts)})`);
   }
 
   async setRows(connection: MysqlConnection, text: string, rows: number): Promise<void> {

@@ -1,11 +1,12 @@
 import { AppError } from "../../core/errors.ts";
+import type { BlobRecord } from "../../vault/manifest.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { addIndexStatements, createTableSql } from "./ddl.ts";
 import { type LoadContext, loadBlob } from "./load.ts";
 import { keyOf } from "./mapping.ts";
 import { quoteName, quoteTable } from "./quoting.ts";
 import { renameSchema } from "./rename.ts";
-import { type RestoreRecord, stepOf } from "./restore-record.ts";
+import { readStep, type RestoreRecord, stepOf } from "./restore-record.ts";
 import { errorNumber, toRestoreError } from "./restore-session.ts";
 import { type RestoreSelection, type TableItem, targetSchemas } from "./selection.ts";
 import { readTargetObjects } from "./target-objects.ts";
@@ -37,24 +38,64 @@ export async function createSchemas(
 
 /**
  * Makes the tables that are not there, without what is added after their rows. Those that are there were made by an
- * earlier run: as long as no rows of theirs are in, they must be empty. Throws TARGET_NOT_EMPTY otherwise.
+ * earlier run: they hold rows exactly when the record says so. Where the record says so and the rows are gone, as somebody
+ * dropped or emptied the table in between, its steps are taken out of `done`. Throws TARGET_NOT_EMPTY for rows of others.
  */
 export async function createTables(
   connection: MysqlConnection,
-  { tables, ...selection }: RestoreSelection,
-  steps: ReadonlySet<string>,
+  selection: RestoreSelection,
+  record: RestoreRecord,
+  done: Set<string>,
 ): Promise<void> {
-  const present = (await readTargetObjects(connection, targetSchemas({ tables, ...selection }))).tables;
-  for (const { to, parts, blobs } of tables) {
+  const present = (await readTargetObjects(connection, targetSchemas(selection))).tables;
+  const rowSteps = groupRowSteps(done);
+  for (const { to, parts, blobs } of selection.tables) {
     const name = quoteTable(to.schema, to.name);
-    if (!present.has(keyOf(to.schema, to.name))) {
-      await ddl(connection, createTableSql(to.schema, to.name, parts), `table ${name}`);
-    } else if (!blobs.some((blob) => steps.has(stepOf.piece(blob.name, 1))) && (await hasRows(connection, name))) {
+    const isThere = present.has(keyOf(to.schema, to.name));
+    const isFilled = isThere && (await hasRows(connection, name));
+    let steps = blobs.flatMap((blob) => rowSteps.get(blob.name) ?? []);
+    if (isFilled && steps.length === 0) steps = await lateSteps(connection, record, blobs, done);
+    if (isFilled && steps.length === 0) {
       throw new AppError("TARGET_NOT_EMPTY", `the restore's own table ${name} holds rows that are not the restore's`, {
         hint: "Something writes to the target; empty the table, keep writers away and run the restore again.",
       });
     }
+    const isEmptied = isThere && !isFilled && steps.length > 0;
+    if (!isFilled && steps.length > 0) {
+      await record.forget(connection, steps);
+      for (const step of steps) done.delete(step);
+    }
+    // Made anew, as an emptied table can have its triggers by now, and has lost its counter.
+    if (isEmptied) await ddl(connection, `DROP TABLE ${name}`, `table ${name}`);
+    if (!isThere || isEmptied) await ddl(connection, createTableSql(to.schema, to.name, parts), `table ${name}`);
   }
+}
+
+/** The steps that say that rows are in, by the blob that these came from. */
+function groupRowSteps(done: ReadonlySet<string>): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const text of done) {
+    const [kind, blob = ""] = readStep(text);
+    if (kind !== "piece" && kind !== "blob") continue;
+    const group = groups.get(blob);
+    if (group === undefined) groups.set(blob, [text]);
+    else group.push(text);
+  }
+  return groups;
+}
+
+/** The last transaction of a killed run can end after the record was read. Its rows are seen no earlier than its steps. */
+async function lateSteps(
+  connection: MysqlConnection,
+  record: RestoreRecord,
+  blobs: readonly BlobRecord[],
+  done: Set<string>,
+): Promise<string[]> {
+  const now = (await record.read(connection)) ?? new Set();
+  const grouped = groupRowSteps(now);
+  const steps = blobs.flatMap((blob) => grouped.get(blob.name) ?? []);
+  for (const step of steps) done.add(step);
+  return steps;
 }
 
 /**

@@ -48,7 +48,7 @@ export async function restoreMysql(request: RestoreRequest, reader: BackupReader
   const ownSchemas = await timed("schemas", () => createSchemas(control, selection, record, done));
   if (continued) await resetDefaults(control, selection, ownSchemas);
   const accounts = await timed("accounts", () => createAccounts(control, selection, record, done));
-  await timed("tables", () => createTables(control, selection, done));
+  await timed("tables", () => createTables(control, selection, record, done));
   await timed("rows and indexes", () => loadTables(control, selection, { target, record, done, request, reader }));
   const keysLeft = await timed("foreign keys", () => addForeignKeys(control, selection));
   const consistentAt = new Date(reader.manifest.consistentAt);

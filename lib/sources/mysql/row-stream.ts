@@ -2,7 +2,7 @@ import { AppError } from "../../core/errors.ts";
 import type { DivertedSocket, MysqlConnection } from "./connection.ts";
 import { toSourceError } from "./driver-errors.ts";
 import { queryPacket, type ResultHead, ResultHeadReader } from "./packets.ts";
-import { MAX_TEXT_BYTES, RowKernel } from "./row-kernel.ts";
+import { type Guards, MAX_TEXT_BYTES, RowKernel } from "./row-kernel.ts";
 import { TextPool } from "./text-pool.ts";
 
 /** The server gathers what it sends in a buffer as long as the longest statement that it has read, 16 KiB at first. */
@@ -31,8 +31,7 @@ export interface RowTotals {
 /** A SELECT whose rows can be read. */
 export interface RowQuery {
   sql: string;
-  /** How many of its first columns must be NULL, and are left out of the text; a row with another value is skipped. */
-  guards: number;
+  guards: Guards;
   /** Begins error messages: "reading `shop`.`orders`". */
   context: string;
 }

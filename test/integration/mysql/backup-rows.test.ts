@@ -77,6 +77,28 @@ describe("rows", () => {
     ]);
   });
 
+  it("with JSON that no sample is like are read all the same, and so are very long ones", async () => {
+    await using database = await createDatabase(
+      server,
+      `CREATE TABLE t (id INT PRIMARY KEY, j JSON, v LONGTEXT);
+       INSERT INTO t (id, j) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+       SELECT i, IF(i BETWEEN 400 AND 600, JSON_OBJECT('b', JSON_ARRAY(i, 2.5e0)), JSON_OBJECT('a', i)) FROM n;
+       UPDATE t SET j = JSON_OBJECT('b', CAST(7 AS UNSIGNED)) WHERE id = 500;
+       UPDATE t SET j = JSON_OBJECT('day', CAST('2024-01-02' AS DATE)) WHERE id = 501;
+       UPDATE t SET j = NULL WHERE id = 502;
+       UPDATE t SET v = REPEAT('w', 700000) WHERE id IN (503, 900)`,
+    );
+    const backup = await backUp(urlOf(server), { databases: [database.name] });
+    const ids = (blob: string) =>
+      textOf(backup, blob)
+        .trimEnd()
+        .split("\n")
+        .map((line) => Number(line.split("\t")[blob.startsWith("typed") ? 1 : 0]));
+    expect(ids("typed/000001").toSorted((a, b) => a - b)).toEqual([500, 501]);
+    const others = Array.from({ length: 1000 }, (_, index) => index + 1).filter((id) => id !== 500 && id !== 501);
+    expect(ids("rows/000001").toSorted((a, b) => a - b)).toEqual(others);
+  });
+
   it("with JSON of any shape get the same fingerprint with and without a sampled proof", async () => {
     await using database = await createDatabase(
       server,

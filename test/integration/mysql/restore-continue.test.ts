@@ -167,6 +167,18 @@ describe("a restore that was killed", () => {
     });
   });
 
+  test("loads again what was dropped or emptied after it was loaded", async () => {
+    const request = restoreRequest(target.url);
+    await restoreMysql(request, backup);
+    await after.query("SET foreign_key_checks = 0; DROP TABLE shop.t1, shop.large; TRUNCATE TABLE shop.t2");
+    expect(await restoreMysql(request, backup)).toMatchObject({ continued: true });
+    await expectWhole(request);
+    await after.query("DROP DATABASE shop");
+    await restoreMysql(request, backup);
+    await expectWhole(request);
+    await finishRestore(request, backup);
+  });
+
   test("refuses to go on over rows that somebody else wrote", async () => {
     const stopped = new AbortController();
     const request = restoreRequest(target.url, {

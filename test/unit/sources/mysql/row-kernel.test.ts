@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RowKernel } from "../../../../lib/sources/mysql/row-kernel.ts";
+import { type Guards, NO_GUARDS, RowKernel } from "../../../../lib/sources/mysql/row-kernel.ts";
 import { cutIntoPackets, errorPayload, type Field, rowPackets, toLine } from "../../../support/text-protocol.ts";
 import { seededRandom } from "../../../support/random.ts";
 import { xxh64 } from "../../../support/xxh64.ts";
@@ -8,11 +8,15 @@ const kernel = new RowKernel();
 const CONTEXT = "reading `a`.`b`";
 
 /** Pushes packets in pieces of the given lengths, over and over, and collects what comes out. */
-function read(packets: Buffer, columns: number, pieces: readonly number[] = [packets.length], options = { guards: 0 }) {
+function read(
+  packets: Buffer,
+  columns: number,
+  pieces: readonly number[] = [packets.length],
+  options: Partial<Guards> = {},
+) {
   const texts: Buffer[] = [];
-  // The kernel uses the memory of a text again.
-  const emit = (text: Buffer) => texts.push(Buffer.from(text));
-  kernel.reset(columns, options.guards, 0);
+  const emit = (text: Buffer) => void texts.push(Buffer.from(text));
+  kernel.reset(columns, { ...NO_GUARDS, ...options }, 0);
   let state = "more";
   for (let start = 0, turn = 0; start < packets.length; turn++) {
     const length = pieces[turn % pieces.length] ?? 1;
@@ -112,7 +116,7 @@ describe("the row kernel", () => {
   it("hands text over in bounded pieces, however long the row is", () => {
     const packets = rowPackets([[Buffer.alloc(20_000_000, 0x00)]]);
     const sizes: number[] = [];
-    kernel.reset(1, 0, 0);
+    kernel.reset(1, NO_GUARDS, 0);
     kernel.push(packets, CONTEXT, (piece) => sizes.push(piece.length));
     kernel.flush((piece) => sizes.push(piece.length));
     expect(Math.max(...sizes)).toBeLessThanOrEqual(2 * 1024 * 1024);
@@ -130,7 +134,74 @@ describe("the row kernel", () => {
     ];
     const kept = [[text("kept")], [Buffer.alloc(100_000, 0x6b)], [null]];
     for (const pieces of [[1 << 18], [65_536], [7919]]) {
-      expect(read(rowPackets(rows), 3, pieces, { guards: 2 })).toEqual({ ...expected(kept), skipped: 3 });
+      expect(read(rowPackets(rows), 3, pieces, { nulls: 2 })).toEqual({ ...expected(kept), skipped: 3 });
+    }
+  });
+
+  it.each([
+    ["no scalar", "{}", 0],
+    ["numbers of every form", '{"a": -1, "b": [1.5, 1e20, 2E-7, -0.0], "c": 0}', 6],
+    ["digits and signs inside strings and keys", '{"1": "2-3", "a\\"4": ["-5", "\\\\", "6"]}', 0],
+    ["true, false and null", "[true, false, null]", 0],
+    ["a date", '["2024-01-31"]', 1],
+    ["a time", '["10:11:12.000000", "-838:59:59.000000"]', 2],
+    ["an instant", '{"at": "2024-01-31 10:11:12.123456"}', 1],
+    [
+      "opaque values of all lengths",
+      `[${[0, 4, 8, 12, 16].map((n) => `"base64:type15:${"A".repeat(n)}"`).join(", ")}]`,
+      5,
+    ],
+    ["keys that look like dates", '{"2024-01-31": "x", "base64:type15:": [1]}', 1],
+    ["strings of 10, 16 and 26 characters", `["abcdefghij", "${"k".repeat(16)}", "${"l".repeat(26)}"]`, 0],
+    ["long strings with escapes", `["${'x\\"'.repeat(100)}", 7, "${"y".repeat(99)}"]`, 1],
+    ["a scalar", "5", 1],
+  ])("finds in %s what text may not bring back", (_, document, doubtful) => {
+    const row = (count: number | null) => [count === null ? null : text(String(count)), text("id"), text(document)];
+    const guards = { checks: [1] };
+    for (const pieces of [[1 << 20], [3]]) {
+      expect(read(rowPackets([row(doubtful)]), 3, pieces, guards).rows).toBe(1);
+      expect(read(rowPackets([row(null)]), 3, pieces, guards).rows).toBe(1);
+      expect(read(rowPackets([row(doubtful + 1), row(doubtful - 1)]), 3, pieces, guards)).toMatchObject({
+        rows: 0,
+        skipped: 2,
+      });
+    }
+  });
+
+  it("leaves rows with a failed check, and long ones, to the read that takes just these", () => {
+    const long = Buffer.from(`"${"z".repeat(600_000)}"`);
+    const rows: Field[][] = [
+      [null, text("1"), text("a"), text("[1]")],
+      [null, text("0"), text("b"), text("[1]")],
+      [null, text("no number"), text("c"), text("[]")],
+      [null, text("0"), text("d"), long],
+      [text("typed"), text("1"), text("e"), text("[2]")],
+      [null, null, null, null],
+      [null, text("12"), text("f"), text("[1, 2]")],
+      [null, text("0"), null, null],
+    ];
+    const own = (...numbers: number[]) => expected(numbers.map((number) => rows[number]?.slice(2) ?? []));
+    for (const pieces of [[1 << 20], [65_536], [1021]]) {
+      const guards = { nulls: 1, checks: [1] };
+      expect(read(rowPackets(rows), 4, pieces, guards)).toEqual({ ...own(0, 5, 7), skipped: 5 });
+      expect(read(rowPackets(rows), 4, pieces, { ...guards, takeFailed: true })).toEqual({
+        ...own(1, 2, 3, 6),
+        skipped: 1,
+      });
+    }
+  });
+
+  it("looks at each of several checked columns", () => {
+    const documents = ["[1]", "{}", "[1, 2]"];
+    const row = (...counts: string[]) => [...counts.map(text), text("x"), ...documents.map(text)];
+    const guards = { checks: [1, 2, 3] };
+    expect(read(rowPackets([row("1", "0", "2")]), 7, [65_536], guards).rows).toBe(1);
+    for (const counts of [
+      ["0", "0", "2"],
+      ["1", "1", "2"],
+      ["1", "0", "1"],
+    ]) {
+      expect(read(rowPackets([row(...counts)]), 7, [65_536], guards)).toMatchObject({ rows: 0, skipped: 1 });
     }
   });
 
@@ -164,7 +235,7 @@ describe("the row kernel", () => {
     ["a row with too few fields", Buffer.from([2, 0, 0, 0, 1, 65])],
     ["a row with too many fields", Buffer.from([6, 0, 0, 0, 1, 65, 1, 65, 1, 65])],
     ["a packet out of order", Buffer.from([4, 0, 0, 7, 1, 65, 1, 65])],
-    ["an empty packet", Buffer.from([0, 0, 0, 0])],
+    ["an empty packet", Buffer.from([0, 0, 0, 0, 1])],
     ["a field of an unknown kind", Buffer.from([4, 0, 0, 0, 0xff, 65, 1, 65, 0, 0])],
     ["bytes after the end", Buffer.concat([rowPackets([]), Buffer.from([1])])],
   ])("refuses %s", (_, packets) => {
