@@ -61,8 +61,8 @@ export async function shipAgainstMysqlbinlog(
       const dump = (await mysqlClient("mysqlbinlog", options)).map(shellQuote).join(" ");
       const pipe = shellQuote(join(raw, FILE));
       const sealed = shellQuote(join(raw, "sealed"));
-      const run = await runShell(`mkfifo ${pipe}; (${seal} < ${pipe} > ${sealed}) & ${dump}; wait $!`);
-      await runShell(`test "$(${unseal} < ${sealed} | wc -c)" -ge ${LOG_BYTES}`);
+      const run = await runShell(`mkfifo ${pipe}; (cat ${pipe} | ${seal} > ${sealed}) & ${dump}; wait $!`);
+      await runShell(`test "$(cat ${sealed} | ${unseal} | wc -c)" -ge ${LOG_BYTES}`);
       return run;
     },
   };
