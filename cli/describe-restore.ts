@@ -39,9 +39,7 @@ export function describeRestore(source: string, outcome: RestoreOutcome): string
   return [
     `${source} restored: ${formatCount(rows)} rows in ${formatCount(tables)} tables from ${vault} in ${took}, ` +
       `consistent at ${consistentAt}`,
-    ...(replayed
-      ? [`replayed ${formatCount(replayed.transactions)} transactions: it is as it was at ${reached.at}`]
-      : []),
+    ...(replayed ? [`replayed ${formatCount(replayed.transactions)} transactions, up to ${reached.at}`] : []),
     ...describeComparison(outcome),
     ...(replayed?.leftOut ?? []).map(
       ({ reason, statements, first }) => `LEFT OUT  ${formatCount(statements)} statements: ${reason}; first: ${first}`,

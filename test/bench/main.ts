@@ -1,10 +1,12 @@
 import { parseArgs } from "node:util";
 import { runContest, type BenchRow, type Contest } from "./pairs.ts";
+import { describeDistribution, type Distribution, type Measurement } from "./distribution.ts";
 import { openMysqlBench } from "./mysql/contests.ts";
 
 /** A bench's contests, and what has to be taken down afterwards. */
 export interface Bench extends AsyncDisposable {
   contests: Contest[];
+  measurements: Measurement[];
 }
 
 const BENCHES: Readonly<Record<string, (rowsGiB: number) => Promise<Bench>>> = { mysql: openMysqlBench };
@@ -29,7 +31,9 @@ else {
 async function runBench(opened: Bench): Promise<number> {
   await using bench = opened;
   const rows: BenchRow[] = [];
-  for (const contest of bench.contests.filter(({ id }) => values.only === undefined || values.only === id)) {
+  const distributions: Distribution[] = [];
+  const isChosen = ({ id }: { id: string }) => values.only === undefined || values.only === id;
+  for (const contest of bench.contests.filter(isChosen)) {
     rows.push(await runContest(contest, Number(values.pairs), tell));
   }
   for (const { id, ratio, ratioAtMost, rssMb } of rows) {
@@ -38,8 +42,13 @@ async function runBench(opened: Bench): Promise<number> {
       `${id}: median ratio ${ratio.toFixed(2)}, at most ${ratioAtMost}: ${verdict}; peak RSS ${rssMb.toFixed(0)} MB of 400`,
     );
   }
-  if (values.json) process.stdout.write(`${JSON.stringify({ rows }, undefined, 2)}\n`);
-  return rows.length > 0 ? 0 : 2;
+  for (const measurement of bench.measurements.filter(isChosen)) {
+    const found = await measurement.run();
+    distributions.push(found);
+    tell(describeDistribution(found, measurement.p95AtMost));
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify({ rows, distributions }, undefined, 2)}\n`);
+  return rows.length + distributions.length > 0 ? 0 : 2;
 }
 
 /** With --json standard output holds the one document only. */

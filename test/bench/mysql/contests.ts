@@ -11,10 +11,13 @@ import type { Contest } from "../pairs.ts";
 import { runCli, runShell, shellQuote } from "../run-process.ts";
 import { makeBenchData } from "./data.ts";
 import { replayAgainstMysqlbinlog } from "./replay.ts";
+import { shipAgainstMysqlbinlog } from "./ship.ts";
+import { shipDelay } from "./ship-delay.ts";
 
 // The rows stay in memory, so that programs are compared and not this machine's disk; durability as a scratch server has it.
 const SERVER_OPTIONS = { innodb_buffer_pool_size: "3G", innodb_redo_log_capacity: "2G", max_allowed_packet: "1G" };
 const SEAL = "zstd -1 -T2 -q | openssl enc -aes-256-ctr -pbkdf2 -pass pass:bench";
+const UNSEAL = "openssl enc -d -aes-256-ctr -pbkdf2 -pass pass:bench | zstd -dcq";
 
 /** Backup and restore of at least `gib` GiB of rows, against mysqldump, mydumper and the mysql client. */
 export async function openMysqlBench(gib: number): Promise<Bench> {
@@ -30,9 +33,10 @@ export async function openMysqlBench(gib: number): Promise<Bench> {
     await backupAgainstMydumper(folder, source, env),
     await restoreAgainstMysql(folder, source, target, env),
     await replayAgainstMysqlbinlog(resources),
+    await shipAgainstMysqlbinlog(resources, folder, { seal: SEAL, unseal: UNSEAL }),
   ];
   const kept = resources.move();
-  return { contests, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { contests, measurements: [shipDelay(folder)], [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 async function backupAgainstMysqldump(folder: string, source: MysqlServer, env: Env): Promise<Contest> {
