@@ -43,8 +43,8 @@ export async function restoreMysql(request: RestoreRequest, reader: BackupReader
   };
 
   await record.lock(control);
-  if ((await record.read(control))?.has(stepOf.replaying) === true) return alreadyLoaded(selection);
   const { continued, done } = await timed("prepare", () => prepareTarget(control, selection, record, request, reader));
+  if (done.has(stepOf.replaying)) return alreadyLoaded(selection);
   const ownSchemas = await timed("schemas", () => createSchemas(control, selection, record, done));
   if (continued) await resetDefaults(control, selection, ownSchemas);
   const accounts = await timed("accounts", () => createAccounts(control, selection, record, done));
