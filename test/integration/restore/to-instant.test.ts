@@ -45,7 +45,7 @@ beforeAll(async () => {
     source,
     `USE shop; CREATE TABLE later (id INT PRIMARY KEY); INSERT INTO later VALUES (1);
      ALTER TABLE orders ADD COLUMN note VARCHAR(20); INSERT INTO orders VALUES (2, 20, 'shipped');
-     ALTER TABLE cache ADD COLUMN v INT; CREATE EVENT tock ON SCHEDULE EVERY 1 DAY DO DELETE FROM later`,
+     ALTER TABLE cache ADD COLUMN v INT; CREATE EVENT tock ON SCHEDULE EVERY 1 DAY STARTS '2040-01-01' DO DELETE FROM later`,
   );
   const before = await ask(source, "SELECT @@gtid_executed");
   await run(source, "DELETE FROM shop.items");
