@@ -10,8 +10,11 @@ const OPTIONS = {
 const idle: ZstdCompress[] = [];
 const MAX_IDLE = 8;
 
-/** Compresses a chunk, in another thread, into a zstd frame of its own. The chunk must not be changed meanwhile. */
-export async function compress(chunk: Uint8Array): Promise<Buffer> {
+/**
+ * Compresses a chunk, in another thread, into a zstd frame of its own, which comes in pieces. The chunk must not be
+ * changed meanwhile.
+ */
+export async function compress(chunk: Uint8Array): Promise<Buffer[]> {
   const stream = idle.pop() ?? createZstdCompress(OPTIONS);
   const frame = await compressFrame(stream, chunk);
   if (idle.length < MAX_IDLE) idle.push(stream);
@@ -19,7 +22,7 @@ export async function compress(chunk: Uint8Array): Promise<Buffer> {
   return frame;
 }
 
-function compressFrame(stream: ZstdCompress, chunk: Uint8Array): Promise<Buffer> {
+function compressFrame(stream: ZstdCompress, chunk: Uint8Array): Promise<Buffer[]> {
   const pieces: Buffer[] = [];
   return new Promise((resolve, reject: (reason: Error) => void) => {
     const onData = (piece: Buffer): void => void pieces.push(piece);
@@ -29,8 +32,7 @@ function compressFrame(stream: ZstdCompress, chunk: Uint8Array): Promise<Buffer>
     stream.flush(constants.ZSTD_e_end, () => {
       stream.off("data", onData);
       stream.off("error", reject);
-      const [first, ...more] = pieces;
-      resolve(first !== undefined && more.length === 0 ? first : Buffer.concat(pieces));
+      resolve(pieces);
     });
   });
 }

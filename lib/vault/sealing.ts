@@ -34,7 +34,7 @@ export interface SealOptions extends SealContext {
 
 /** A stream being sealed. */
 export interface Sealing {
-  /** The sealed blob, one buffer a frame. Throws what the plain stream throws. */
+  /** The sealed blob. Throws what the plain stream throws. */
   readonly bytes: AsyncIterable<Buffer>;
   /** Grows while `bytes` is read; final after its end. */
   readonly totals: Readonly<SealedTotals>;
@@ -58,7 +58,7 @@ async function* sealFrames(
   const blobKey = deriveBlobKey(options, salt);
   yield Buffer.concat([MAGIC, salt]);
   // One chunk is held back, since only the end of the stream tells which one is the last.
-  let held: Buffer | undefined;
+  let held: Buffer[] | undefined;
   const compressed = mapInOrder(cutIntoChunks(plain), CHUNKS_IN_FLIGHT, async (chunk) => {
     const zstd = await compress(chunk);
     options.recycle?.(chunk);
@@ -66,22 +66,23 @@ async function* sealFrames(
   });
   for await (const { zstd, plainBytes } of compressed) {
     totals.plainBytes += plainBytes;
-    if (held) yield sealChunk(held, totals.chunks++, false, blobKey);
+    if (held) yield* sealChunk(held, totals.chunks++, false, blobKey);
     held = zstd;
   }
   held ??= await compress(Buffer.alloc(0));
-  yield sealChunk(held, totals.chunks++, true, blobKey);
+  yield* sealChunk(held, totals.chunks++, true, blobKey);
 }
 
-function sealChunk(zstd: Buffer, chunk: number, isLast: boolean, blobKey: BlobKey): Buffer {
+/** A frame, in pieces: to join them would be a copy of everything, and as much garbage. */
+function* sealChunk(zstd: readonly Buffer[], chunk: number, isLast: boolean, blobKey: BlobKey): Generator<Buffer> {
   const nonce = nonceOf(chunk, isLast);
   const cipher = createCipheriv(CIPHER, blobKey.key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(aadOf(blobKey, nonce));
-  const bodyBytes = zstd.length + TAG_BYTES;
-  const frame = Buffer.allocUnsafeSlow(FRAME_HEAD_BYTES + bodyBytes);
-  frame.writeUInt32LE(isLast ? (bodyBytes | LAST_FRAME_FLAG) >>> 0 : bodyBytes, 0);
-  cipher.update(zstd).copy(frame, FRAME_HEAD_BYTES);
+  const bodyBytes = zstd.reduce((sum, { length }) => sum + length, TAG_BYTES);
+  const head = Buffer.alloc(FRAME_HEAD_BYTES);
+  head.writeUInt32LE(isLast ? (bodyBytes | LAST_FRAME_FLAG) >>> 0 : bodyBytes);
+  yield head;
+  for (const piece of zstd) yield cipher.update(piece);
   cipher.final();
-  cipher.getAuthTag().copy(frame, FRAME_HEAD_BYTES + zstd.length);
-  return frame;
+  yield cipher.getAuthTag();
 }

@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import {
   aadOf,
   deriveBlobKey,
+  FRAME_HEAD_BYTES,
+  HEADER_BYTES,
   LAST_FRAME_FLAG,
   MAGIC,
   nonceOf,
@@ -20,9 +22,16 @@ const CONTEXT: SealContext = {
 };
 const CHUNK = 256 * 1024;
 
-/** Three chunks of random bytes, as the frames that the sealer hands over: the header first. */
+/** Three chunks of random bytes, sealed and taken apart into the header and the frames. */
 async function sealedFrames(context = CONTEXT): Promise<Buffer[]> {
-  return Array.fromAsync(seal(pieces(randomBytes(CHUNK), randomBytes(CHUNK), randomBytes(CHUNK)), context).bytes);
+  const sealed = await collect(seal(pieces(randomBytes(CHUNK), randomBytes(CHUNK), randomBytes(CHUNK)), context).bytes);
+  const parts = [sealed.subarray(0, HEADER_BYTES)];
+  for (let start = HEADER_BYTES; start < sealed.length;) {
+    const end = start + FRAME_HEAD_BYTES + (sealed.readUInt32LE(start) & ~LAST_FRAME_FLAG);
+    parts.push(sealed.subarray(start, end));
+    start = end;
+  }
+  return parts;
 }
 
 function open(sealed: Buffer | Buffer[], context = CONTEXT): Promise<Buffer> {
