@@ -12,7 +12,12 @@ import type { SessionSigner } from "./keys/session-key.ts";
  */
 
 /** What a record is; authenticated, so that one kind can't stand in for another. */
-export type EnvelopeType = "resguardo-manifest" | "resguardo-segment" | "resguardo-run" | "resguardo-key";
+export type EnvelopeType =
+  | "resguardo-manifest"
+  | "resguardo-segment"
+  | "resguardo-run"
+  | "resguardo-proofs"
+  | "resguardo-key";
 
 /** A record whose signature was verified. */
 export interface OpenedEnvelope {

@@ -30,6 +30,12 @@ export function runPlace(source: string): RecordPlace {
   return { prefix, nameOf: (id) => `${prefix}${id}.json` };
 }
 
+/** The ledgers of proofs of a source, by the runs that made them. */
+export function proofsPlace(source: string): RecordPlace {
+  const prefix = `${encodeNamePart(source)}/proofs/`;
+  return { prefix, nameOf: (id) => `${prefix}${id}.json` };
+}
+
 /** The id of the record whose blob is `name`; undefined for a blob that is no record of that place. */
 export function idOfRecord({ prefix, nameOf }: RecordPlace, name: string): string | undefined {
   const id = idInName(name, prefix);

@@ -1,84 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { newId } from "../../../lib/core/ids.ts";
-import { logPlace } from "../../../lib/vault/names.ts";
-import type { SegmentContent } from "../../../lib/vault/segment-manifest.ts";
-import { SegmentStore } from "../../../lib/vault/segment-store.ts";
-import { logKey, OpenSegment } from "../../../lib/vault/segment-writer.ts";
 import { verifyVault } from "../../../lib/vault/verify.ts";
-import {
-  type MemoryTestVault,
-  memoryVault,
-  SOURCE,
-  testKeys,
-  tickingClock,
-  TOOL,
-  writeBackup,
-} from "../../support/vault-fixture.ts";
+import { change, shipped } from "../../support/memory-log.ts";
+import { type MemoryTestVault, SOURCE, testKeys, writeBackup } from "../../support/vault-fixture.ts";
 
-const keys = testKeys();
-const { trusted, decryption } = keys;
-const START: SegmentContent["follows"] = { kind: "start", reason: "first", message: "the first segment" };
+const { trusted, decryption } = testKeys();
 
 function verify(vault: MemoryTestVault, more: Partial<Parameters<typeof verifyVault>[0]> = {}) {
   return verifyVault({ vault, source: SOURCE, trusted, ...more });
-}
-
-function contentOf(follows: SegmentContent["follows"]): SegmentContent {
-  return {
-    server: { kind: "mysql", version: "9.7.4" },
-    follows,
-    firstCommitAt: null,
-    lastCommitAt: null,
-    caughtUpAt: null,
-    transactions: 0,
-    isComplete: true,
-    position: {},
-  };
-}
-
-/** A vault with one segment for each of `texts`, each following the one before; returns their ids. */
-async function shipped(texts: readonly string[], vault = memoryVault()) {
-  const clock = tickingClock();
-  const { recipients, signer } = keys;
-  const signal = new AbortController().signal;
-  const store = new SegmentStore({
-    vaults: [vault],
-    source: SOURCE,
-    signer,
-    recipients,
-    clock,
-    previous: new Map(),
-    signal,
-  });
-  const ids: string[] = [];
-  for (const text of texts) {
-    const segment = new OpenSegment({
-      id: newId(clock()),
-      source: { name: SOURCE, kind: "mysql" },
-      environment: "test",
-      policyHash: "0".repeat(64),
-      tool: TOOL,
-      key: logKey(recipients, clock()),
-      clock,
-    });
-    if (text !== "") await segment.write(Buffer.from(text));
-    const previous = ids.at(-1);
-    await store.store(
-      await segment.close(contentOf(previous === undefined ? START : { kind: "segment", id: previous })),
-    );
-    ids.push(segment.id);
-  }
-  const names = ids.map((id) => logPlace(SOURCE).nameOf(id));
-  return { vault, ids, names };
-}
-
-function change(vault: MemoryTestVault, name: string, at: number): void {
-  const blob = vault.storage.blobs.get(name);
-  if (blob === undefined) throw new Error(`no blob ${name}`);
-  const bytes = Buffer.from(blob.bytes);
-  const index = at < 0 ? bytes.length + at : at;
-  bytes[index] = (bytes[index] ?? 0) ^ 1;
-  vault.storage.blobs.set(name, { ...blob, bytes });
 }
 
 describe("verify, of log segments", () => {
