@@ -17,6 +17,7 @@ export type EnvelopeType =
   | "resguardo-segment"
   | "resguardo-run"
   | "resguardo-proofs"
+  | "resguardo-removal"
   | "resguardo-key";
 
 /** A record whose signature was verified. */

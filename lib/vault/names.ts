@@ -36,6 +36,12 @@ export function proofsPlace(source: string): RecordPlace {
   return { prefix, nameOf: (id) => `${prefix}${id}.json` };
 }
 
+/** The records that announce what is removed from a source. */
+export function removalPlace(source: string): RecordPlace {
+  const prefix = `${encodeNamePart(source)}/removals/`;
+  return { prefix, nameOf: (id) => `${prefix}${id}.json` };
+}
+
 /** The id of the record whose blob is `name`; undefined for a blob that is no record of that place. */
 export function idOfRecord({ prefix, nameOf }: RecordPlace, name: string): string | undefined {
   const id = idInName(name, prefix);

@@ -1,6 +1,7 @@
 import type { DecryptionKey } from "./keys/key.ts";
 import { mapInOrder } from "./map-in-order.ts";
 import { idOfRecord, logPlace } from "./names.ts";
+import { listRemovals } from "./removal.ts";
 import { readSegment, type SegmentQuery, type ValidSegment } from "./segment-head.ts";
 import { SegmentReader } from "./segment-reader.ts";
 import { compareBlob } from "./compare-blob.ts";
@@ -39,17 +40,18 @@ export async function verifySegments(
   const reader = deep && new SegmentReader(query.vault, deep);
   const ids = new Set(stored.map(({ id }) => id));
   const verify = (segment: StoredSegment) => verifySegment(query, segment, reader, tally);
+  // A branch may have left the log there; one that is missing is missing once.
+  const missing = new Map<string, string>();
   for await (const segment of mapInOrder(stored.toReversed(), READS_IN_FLIGHT, verify)) {
     if (segment?.content.follows.kind !== "segment") continue;
     const { id } = segment.content.follows;
-    if (ids.has(id)) continue;
-    // A branch may have left the log there; one that is missing is missing once.
-    ids.add(id);
-    tally.fail(
-      logPlace(query.source).nameOf(id),
-      "LOG_GAP",
-      `segment ${id}, which ${segment.id} follows, is not there`,
-    );
+    if (!ids.has(id) && !missing.has(id)) missing.set(id, segment.id);
+  }
+  const removals = await listRemovals({ ...query, wanted: missing.keys() });
+  for (const [id, follower] of missing) {
+    if (removals.has(id)) continue;
+    const message = `segment ${id}, which ${follower} follows, is not there`;
+    tally.fail(logPlace(query.source).nameOf(id), "LOG_GAP", message);
   }
 }
 

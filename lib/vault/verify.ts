@@ -2,7 +2,7 @@ import { AppError } from "../core/errors.ts";
 import type { Progress } from "../core/progress.ts";
 import { type BackupReader, openBackupReader } from "./backup-reader.ts";
 import { type CatalogueEntry, listBackups, type ValidBackup } from "./catalogue.ts";
-import { checkChain } from "./chain.ts";
+import { type ChainReport, followChain } from "./chain.ts";
 import { compareBlob } from "./compare-blob.ts";
 import type { DecryptionKey, TrustedKeys } from "./keys/key.ts";
 import type { BlobRecord } from "./manifest.ts";
@@ -45,7 +45,7 @@ export async function verifyVault(options: VerifyOptions): Promise<VerifyReport>
   const query = { vault, source, trusted, ...(signal && { signal }) };
   const segments = options.backup === undefined ? await storedSegments(query) : [];
   tally.totalBytes = bytesOf(chosen) + segments.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
-  verifyManifests(chosen, entries, vault.name, tally);
+  verifyManifests(chosen, await followChain(entries, query), tally);
   for (const entry of chosen.toReversed()) if (entry.state === "valid") await verifyBackup(options, entry, tally);
   await verifySegments(query, segments, options.deep, tally);
   const { report } = tally;
@@ -59,19 +59,18 @@ function bytesOf(entries: readonly CatalogueEntry[]): number {
 }
 
 /** A manifest is proven when its signature is, and when what it says was before it is there. */
-function verifyManifests(
-  chosen: readonly CatalogueEntry[],
-  all: readonly CatalogueEntry[],
-  vault: string,
-  tally: VerifyTally,
-): void {
-  const broken = new Map(checkChain(all, vault).broken.map((link) => [link.id, link]));
+function verifyManifests(chosen: readonly CatalogueEntry[], chain: ChainReport, tally: VerifyTally): void {
+  const broken = new Map(chain.broken.map((link) => [link.id, link]));
   for (const entry of chosen) {
     tally.report.bytes += entry.sizeBytes;
     const link = broken.get(entry.id);
     if (entry.state === "invalid") tally.fail(entry.name, entry.error.code, entry.error.message);
     else if (link) {
-      tally.fail(entry.name, "CHAIN_BROKEN", `the record before it, with SHA-256 ${link.previous}, is not there`);
+      tally.fail(
+        entry.name,
+        "CHAIN_BROKEN",
+        `the record before it, with SHA-256 ${link.previous.join(" or ")}, is not there`,
+      );
     } else tally.report.proven++;
   }
 }

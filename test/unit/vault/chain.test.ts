@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { listBackups } from "../../../lib/vault/catalogue.ts";
-import { checkChain } from "../../../lib/vault/chain.ts";
+import { followChain } from "../../../lib/vault/chain.ts";
 import { fullPlace } from "../../../lib/vault/names.ts";
 import { failingVault } from "../../support/failing-vault.ts";
+import { announce } from "../../support/announce.ts";
 import { type MemoryTestVault, memoryVault, SOURCE, testKeys, writeBackup } from "../../support/vault-fixture.ts";
 
 const { trusted } = testKeys();
@@ -20,7 +21,8 @@ async function threeBackups(): Promise<{ vault: MemoryTestVault; ids: [string, s
 }
 
 async function chainOf(vault: MemoryTestVault) {
-  return checkChain(await listBackups({ vault, source: SOURCE, trusted }), vault.name);
+  const query = { vault, source: SOURCE, trusted };
+  return followChain(await listBackups(query), query);
 }
 
 describe("the chain of a vault", () => {
@@ -49,10 +51,23 @@ describe("the chain of a vault", () => {
     expect((await chainOf(vault)).broken).toMatchObject([{ id: ids[2] }]);
   });
 
-  it("says that its oldest part was removed, which retention does", async () => {
+  it("shows that its oldest record was removed, unless that was announced", async () => {
     const { vault, ids } = await threeBackups();
+    const [first] = await listBackups({ vault, source: SOURCE, trusted });
     vault.storage.blobs.delete(place.nameOf(ids[0]));
+    expect(await chainOf(vault)).toMatchObject({ start: "cut", broken: [{ id: ids[1] }] });
+    await announce(vault, [{ kind: "full", id: ids[0], sizeBytes: 1, ...(first?.sha256 && { sha256: first.sha256 }) }]);
     expect(await chainOf(vault)).toEqual({ start: "cut", broken: [] });
+  });
+
+  it("may begin with a record that was copied into a new vault and names what only its own vault had", async () => {
+    const { vault, ids } = await threeBackups();
+    const added = memoryVault("added");
+    for (const id of ids.slice(1)) {
+      const blob = vault.storage.blobs.get(place.nameOf(id));
+      if (blob) added.storage.blobs.set(place.nameOf(id), blob);
+    }
+    expect(await chainOf(added)).toEqual({ start: "cut", broken: [] });
   });
 
   it("is not broken by a record that this vault missed, nor by its copy that comes later", async () => {
