@@ -48,6 +48,9 @@ export function describeRestore(source: string, outcome: RestoreOutcome): string
   ];
 }
 
+const UNFINISHED =
+  "NOT FINISHED  events stay disabled, no log was replayed on rows that differ, and the record of the restore stays in a schema resguardo_restore_… of the target: the same command compares again, and finishes when nothing differs";
+
 /** One line when all is the same, a line for each difference otherwise. */
 function describeComparison({ checks, notCarriedOver }: RestoreOutcome): string[] {
   const wrong = checks.filter(({ ok }) => !ok);
@@ -55,7 +58,8 @@ function describeComparison({ checks, notCarriedOver }: RestoreOutcome): string[
     wrong.length === 0
       ? [`compared: ${formatCount(checks.length)} checks, no difference`]
       : wrong.map(({ name, expected, found }) => `DIFFERS  ${name}: expected ${expected}, found ${found}`);
-  return [...verdict, ...describeNotCarriedOver(notCarriedOver)];
+  const left = wrong.length === 0 ? [] : [UNFINISHED];
+  return [...verdict, ...describeNotCarriedOver(notCarriedOver), ...left];
 }
 
 /** The line of a drill that passed: what was promised, what was reached, and the receipt that proves it. */

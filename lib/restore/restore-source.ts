@@ -24,6 +24,8 @@ export interface RestoreOptions extends Omit<RestoreRequest, "progress" | "insta
   vault?: string | undefined;
   /** Go on where a logged statement can't be replayed under these names or this choice of tables. */
   leaveOutRefused?: boolean;
+  /** Begin anew: what an interrupted run began is not gone on with. */
+  startsOver?: boolean;
   logger: Logger;
   progress?: Progress;
 }
@@ -79,13 +81,14 @@ export async function planRestore(context: Context, options: RestoreOptions): Pr
 }
 
 /**
- * Restores, compares and replays. A difference is data (`identical: false` with the failing checks), not an exception;
- * everything that stops the restore throws AppError, and the same call goes on with what was done until then.
+ * Restores, compares and replays. A difference is data (`identical: false` with the failing checks), not an exception, and
+ * leaves the restore unfinished: no event runs on rows that are not what they should be. Everything that stops the restore
+ * throws AppError, and the same call goes on with what was done until then.
  */
 export async function restoreSource(context: Context, options: RestoreOptions): Promise<RestoreOutcome> {
   const prepared = await prepareRestore(context, options);
   const outcome = await runRestore(prepared);
-  await prepared.engine.finishRestore(prepared.request, prepared.reader);
+  if (outcome.identical) await prepared.engine.finishRestore(prepared.request, prepared.reader);
   return outcome;
 }
 

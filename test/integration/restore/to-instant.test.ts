@@ -164,6 +164,25 @@ describe("a restore to an instant", () => {
     await dropRestored("shop");
   });
 
+  it("is not finished while its rows differ: no event runs, and the same command finishes it once they don't", async () => {
+    const stopping = new AbortController();
+    const progress: RestoreOptions["progress"] = ({ phase }) => {
+      if (phase === "comparing rows") stopping.abort(new Error("stopped while comparing"));
+    };
+    await expect(restore("latest", { signal: stopping.signal, progress })).rejects.toThrow();
+    await run(target, "UPDATE shop.items SET v = 'changed by somebody'");
+    const differing = await restore("latest");
+    expect(differing).toMatchObject({ identical: false, replayed: null, rowsLost: null });
+    const tick = "SELECT status FROM information_schema.events WHERE event_name = 'tick'";
+    expect(await ask(target, tick)).toBe("DISABLED");
+    expect(await schemas()).toMatch(/^resguardo_restore_[0-9a-f]{16} shop$/);
+    await run(target, "UPDATE shop.items SET v = 'in the full'");
+    expect(await restore("latest")).toMatchObject({ identical: true, continued: true, rowsLost: 0 });
+    expect(await ask(target, tick)).toBe("ENABLED");
+    expect(await schemas()).toBe("shop");
+    await dropRestored("shop");
+  });
+
   it("goes on where it was interrupted before and within the replay, by the same command only", async () => {
     for (const phase of ["reading rows", "replaying the log"]) {
       const stopping = new AbortController();
