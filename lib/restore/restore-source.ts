@@ -106,7 +106,7 @@ export async function prepareRestore(context: Context, options: RestoreOptions):
   const { leaveOutRefused = false, progress = noProgress } = options;
   const instant = { to: found.requested, databases, excludeTables, leaveOutRefused };
   const request: RestoreRequest = { ...options, progress, instant };
-  if (options.point.kind !== "backup") {
+  if (options.point.kind !== "backup" && !options.startsOver) {
     const ids = new Set(windows.flatMap(({ fulls }) => fulls.map(({ id }) => id)));
     const begun = await engine.findBegun(request, [...ids]);
     if (begun !== undefined && begun !== found.full.id)

@@ -197,7 +197,7 @@ export interface SourceEngine {
   replay(request: RestoreRequest, reader: BackupReader, log: LogToReplay): Promise<ReplayReport>;
   /** Ends a restore after its comparison: what was kept disabled is enabled, and the record of its steps is removed. */
   finishRestore(request: RestoreRequest, reader: BackupReader): Promise<void>;
-  /** Removes what an unfinished restore of this backup made on the target, by its record there, and nothing else. */
+  /** Removes what unfinished restores of this backup's source made on the target, by their records there, and nothing else. */
   removeRestored(request: RestoreRequest, reader: BackupReader): Promise<void>;
   /** What happened in segments that follow each other, oldest first; `read` opens the data of one. */
   changes(

@@ -5,9 +5,11 @@ import { enableEvents } from "./create-programs.ts";
 import { switchOff } from "./local-infile.ts";
 import { quoteName, quoteString, quoteTable } from "./quoting.ts";
 import { readModel } from "./read-model.ts";
+import { lockOutReplays } from "./replay/replay-session.ts";
 import { readStep, RECORD_PREFIX, recordSchema, RestoreRecord, stepOf } from "./restore-record.ts";
 import { openRestoreSession, toRestoreError } from "./restore-session.ts";
 import { type RestoreSelection, selectItems } from "./selection.ts";
+import { readTargetObjects } from "./target-objects.ts";
 import { parseMysqlUrl } from "./url.ts";
 
 /**
@@ -32,13 +34,24 @@ export async function removeRestored(request: RestoreRequest, reader: BackupRead
   const begun = stepOf.begun(reader.manifest.source.name);
   for (const schema of await readRecordSchemas(control)) {
     const record = new RestoreRecord(schema);
-    const done = await record.read(control);
-    if (done === undefined || !done.has(begun)) continue;
+    const found = await record.read(control);
+    if (found === undefined) await removeUnbegun(control, record);
+    if (found === undefined || !found.has(begun)) continue;
     await record.lock(control);
+    // Whoever had the lock may have gone on, or finished.
+    const done = await record.read(control);
+    if (done === undefined) continue;
+    if (done.has(stepOf.replaying)) await lockOutReplays(control, schema);
     await removeMade(control, done, request);
     await record.drop(control);
     request.logger.info("restore-removed", { record: schema });
   }
+}
+
+/** Of a run that was killed before it made anything; one that is alive holds the lock. */
+async function removeUnbegun(control: MysqlConnection, record: RestoreRecord): Promise<void> {
+  if (!(await record.tryLock(control, 0))) return;
+  if ((await record.read(control)) === undefined) await record.drop(control);
 }
 
 /** The schemas with records of restores that are not finished. */
@@ -54,7 +67,6 @@ const DROPPED_KINDS = ["event", "view", "table", "procedure", "function", "libra
 
 async function removeMade(control: MysqlConnection, done: ReadonlySet<string>, request: RestoreRequest): Promise<void> {
   const steps = [...done].map(readStep);
-  // What the log made has no steps: a schema that is the restore's own goes with everything in it.
   const dropsWhole = done.has(stepOf.replaying);
   for (const wanted of DROPPED_KINDS) {
     for (const [kind, schema = "", name = ""] of steps) {
@@ -64,9 +76,29 @@ async function removeMade(control: MysqlConnection, done: ReadonlySet<string>, r
   for (const [kind, name = "", host = ""] of steps) {
     if (kind === "user") await run(control, `DROP USER IF EXISTS ${quoteString(name)}@${quoteString(host)}`);
     if (kind === "setting") await switchOff(control, request.logger);
+    if (kind === "empty-schema" && dropsWhole) await dropAllIn(control, name);
     if (kind === "schema" && (dropsWhole || (await isEmpty(control, name))))
       await run(control, `DROP DATABASE IF EXISTS ${quoteName(name)}`);
   }
+}
+
+/** Empties a schema that was empty. */
+async function dropAllIn(control: MysqlConnection, schema: string): Promise<void> {
+  const views = await control.query<"name">(
+    "SELECT table_name AS name FROM information_schema.views WHERE table_schema = ?",
+    [schema],
+  );
+  for (const { name } of views) await run(control, `DROP VIEW IF EXISTS ${quoteTable(schema, name ?? "")}`);
+  const { tables, events, routines } = await readTargetObjects(control, [schema]);
+  const drop = async (kind: string, keys: ReadonlySet<string>): Promise<void> => {
+    for (const key of keys) {
+      const [, name = "", routineKind] = key.split("\0");
+      await run(control, `DROP ${routineKind ?? kind} IF EXISTS ${quoteTable(schema, name)}`);
+    }
+  };
+  await drop("TABLE", tables);
+  await drop("EVENT", events);
+  await drop("ROUTINE", routines);
 }
 
 /** Whether nothing is left in a schema; what others put there is not the restore's to drop. */

@@ -15,7 +15,6 @@ import { replayScope, type ReplayScope } from "./replay/scope.ts";
 import { formatMicros, parseStopPoint } from "./replay/stop-point.ts";
 import { recordSchema, RestoreRecord, stepOf } from "./restore-record.ts";
 import { openRestoreSession } from "./restore-session.ts";
-import { SYSTEM_SCHEMAS } from "./schema.ts";
 import { type RestoreSelection, selectItems, targetSchemas } from "./selection.ts";
 import { readTargetObjects } from "./target-objects.ts";
 import { parseMysqlUrl } from "./url.ts";
@@ -38,32 +37,23 @@ export async function replayRestored(
   const record = new RestoreRecord(schema);
   await record.lock(control);
   await record.add(control, stepOf.replaying);
-  const scope = new TouchedSchemas(scopeOf(selection, request, instant));
-  const before = await readSchemas(control);
   const { gtidSet, file, offset } = toFullPosition(reader.manifest.position);
   const totalBytes = log.segments.reduce((sum, { content }) => sum + content.data.plainBytes, 0);
-  const run = () =>
-    replayLog({
-      target,
-      log: readLog(log.segments, (segment) => log.read(segment)),
-      from: gtidSet,
-      fromPosition: { file, offset },
-      stop: parseStopPoint(instant.to),
-      scope: scope.scope,
-      checkpointSchema: schema,
-      targetBinlog: request.scratch ? "off" : "on",
-      leaveOutRefused: instant.leaveOutRefused,
-      logger,
-      signal,
-      onProgress: (doneBytes) => request.progress({ phase: "replaying the log", doneBytes, totalBytes }),
-    });
-  const noteSchemas = () => noteNewSchemas(control, record, scope.names, before);
-  const report = await run().catch(async (error: unknown) => {
-    // What failed is what is told; what the log had made until then is taken away all the same.
-    if (!signal.aborted) await noteSchemas();
-    throw error;
+  const report = await replayLog({
+    target,
+    log: readLog(log.segments, (segment) => log.read(segment)),
+    from: gtidSet,
+    fromPosition: { file, offset },
+    stop: parseStopPoint(instant.to),
+    scope: scopeOf(selection, request, instant),
+    checkpointSchema: schema,
+    targetBinlog: request.scratch ? "off" : "on",
+    leaveOutRefused: instant.leaveOutRefused,
+    beforeSchema: (name) => noteNewSchema(control, record, name),
+    logger,
+    signal,
+    onProgress: (doneBytes) => request.progress({ phase: "replaying the log", doneBytes, totalBytes }),
   });
-  await noteSchemas();
   return {
     transactions: report.transactions,
     logBytes: report.logBytes,
@@ -108,37 +98,8 @@ function scopeOf(selection: RestoreSelection, { only, users }: RestoreRequest, i
   return replayScope({ ...common, schemas, tables: single });
 }
 
-/** A scope that remembers which schemas of the target the log was about. */
-class TouchedSchemas {
-  readonly names = new Set<string>();
-  readonly scope: ReplayScope;
-
-  constructor(scope: ReplayScope) {
-    this.scope = {
-      ...scope,
-      schema: (from) => {
-        const to = scope.schema(from);
-        if (to !== undefined) this.names.add(to);
-        return to;
-      },
-    };
-  }
-}
-
-async function readSchemas(control: MysqlConnection): Promise<Set<string>> {
-  const rows = await control.query<"name">("SELECT schema_name AS name FROM information_schema.schemata");
-  return new Set(rows.map(({ name }) => name ?? ""));
-}
-
-/** Schemas that the log made are the restore's own. */
-async function noteNewSchemas(
-  control: MysqlConnection,
-  record: RestoreRecord,
-  touched: ReadonlySet<string>,
-  before: ReadonlySet<string>,
-): Promise<void> {
-  for (const name of await readSchemas(control)) {
-    const isOwn = touched.has(name) && !before.has(name) && !SYSTEM_SCHEMAS.has(name);
-    if (isOwn) await record.add(control, stepOf.schema(name));
-  }
+/** A schema that the log makes is the restore's own, also when the replay is killed before it is made. */
+async function noteNewSchema(control: MysqlConnection, record: RestoreRecord, name: string): Promise<void> {
+  const { schemas } = await readTargetObjects(control, [name]);
+  if (!schemas.has(name)) await record.add(control, stepOf.schema(name));
 }

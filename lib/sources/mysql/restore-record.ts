@@ -12,6 +12,9 @@ import { errorNumber } from "./restore-session.ts";
  * that: from then on, objects of these names are the restore's own. A step of rows is inserted first in the transaction of
  * its rows: a second run that comes to the same rows waits until the first one's transaction is over, and then either finds
  * the step or may do it.
+ *
+ * What the log makes has no steps, but for schemas. So once `replaying` is written, all that stands in a schema that the
+ * restore made or found empty is its own.
  */
 
 const DUPLICATE_KEY = 1062;
@@ -39,6 +42,8 @@ export const stepOf = {
   made: (kind: MadeKind, schema: string, name: string): string => step(kind, schema, name),
   /** Written before the schema is made: it did not exist. */
   schema: (name: string): string => step("schema", name),
+  /** The schema was there and held nothing. */
+  emptySchema: (name: string): string => step("empty-schema", name),
   /** Written before the account is made: it did not exist. */
   user: (user: string, host: string): string => step("user", user, host),
   /** A stretch of a blob's rows is in. */
@@ -83,11 +88,15 @@ export class RestoreRecord {
 
   /** Keeps other runs of the same restore away until `connection` ends. Throws LEASE_HELD. */
   async lock(connection: MysqlConnection): Promise<void> {
-    const [row] = await connection.query<"locked">("SELECT GET_LOCK(?, ?) AS locked", [this.#schema, LOCK_SECONDS]);
-    if (row?.locked === "1") return;
+    if (await this.tryLock(connection, LOCK_SECONDS)) return;
     throw new AppError("LEASE_HELD", "another run of the same restore is at work on the target", {
       hint: "Wait until it is done, or end it; then run the restore again, and it goes on where that one stopped.",
     });
+  }
+
+  async tryLock(connection: MysqlConnection, seconds: number): Promise<boolean> {
+    const [row] = await connection.query<"locked">("SELECT GET_LOCK(?, ?) AS locked", [this.#schema, seconds]);
+    return row?.locked === "1";
   }
 
   /** The steps done; undefined where no run has begun. */

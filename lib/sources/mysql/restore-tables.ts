@@ -9,6 +9,7 @@ import { renameSchema } from "./rename.ts";
 import { readStep, type RestoreRecord, stepOf } from "./restore-record.ts";
 import { errorNumber, toRestoreError } from "./restore-session.ts";
 import { type RestoreSelection, type TableItem, targetSchemas } from "./selection.ts";
+import { holdsAnything } from "./target-free.ts";
 import { readTargetObjects } from "./target-objects.ts";
 import type { Task } from "./task-queue.ts";
 
@@ -24,10 +25,13 @@ export async function createSchemas(
   record: RestoreRecord,
   steps: ReadonlySet<string>,
 ): Promise<Set<string>> {
-  const present = (await readTargetObjects(connection, targetSchemas(selection))).schemas;
+  const objects = await readTargetObjects(connection, targetSchemas(selection));
   const own = new Set(targetSchemas(selection).filter((name) => steps.has(stepOf.schema(name))));
   for (const name of targetSchemas(selection)) {
-    if (present.has(name)) continue;
+    if (objects.schemas.has(name)) {
+      if (!own.has(name) && !holdsAnything(objects, name)) await record.add(connection, stepOf.emptySchema(name));
+      continue;
+    }
     await record.add(connection, stepOf.schema(name));
     own.add(name);
     const original = selection.schemas.find((schema) => selection.mapping.schema(schema.name) === name);

@@ -30,7 +30,8 @@ export function assertFree(objects: TargetObjects, selection: RestoreSelection, 
   });
 }
 
-function holdsAnything(objects: TargetObjects, schema: string): boolean {
+/** Whether anything stands in the schema. */
+export function holdsAnything(objects: TargetObjects, schema: string): boolean {
   return [objects.tables, objects.triggers, objects.events, objects.routines].some((names) =>
     [...names].some((key) => key.startsWith(keyOf(schema, ""))),
   );

@@ -5,6 +5,7 @@ import { makeShop } from "../../../local/demo/shop.ts";
 import { verifySources } from "../../../lib/jobs/verify-job.ts";
 import { listBackups } from "../../../lib/restore/list.ts";
 import { listRunRecords } from "../../../lib/vault/run-record.ts";
+import { expireLeases } from "../../support/leases.ts";
 import { startTestMysql, type TestMysql } from "../../support/mysql.ts";
 import { seededRandom } from "../../support/random.ts";
 import { makeWorkspace, type Workspace } from "../../support/workspace.ts";
@@ -63,12 +64,12 @@ describe("a process killed at any point", () => {
     let killed = 0;
     for (let round = 0; round < ROUNDS; round++) {
       const before = await expectNoLie();
-      await expireLeases();
+      await expireLeases(workspace);
       if (await killAfter(["backup", "shop"], random() * wholeMs)) killed++;
       expect(await expectNoLie()).toBeGreaterThanOrEqual(before);
     }
     expect(killed).toBeGreaterThan(ROUNDS / 2);
-    await expireLeases();
+    await expireLeases(workspace);
     await timeOf(["backup", "shop"]);
     expect(await countInterrupted()).toBeGreaterThan(0);
   });
@@ -87,18 +88,6 @@ describe("a process killed at any point", () => {
     }
   });
 });
-
-/** Lets the time of every lease pass, as a minute of waiting would. */
-async function expireLeases(): Promise<void> {
-  for (const { storage } of (await workspace.open()).vaults.values()) {
-    for await (const key of storage.state.list("leases/")) {
-      const record = await storage.state.get(key);
-      if (!record) continue;
-      const lease = { ...JSON.parse(record.value.toString("utf8")), expiresAt: new Date(0).toISOString() };
-      await storage.state.put(key, Buffer.from(JSON.stringify(lease)), { etag: record.etag });
-    }
-  }
-}
 
 /** Receipts of runs whose worker died, closed by the run that came after. */
 async function countInterrupted(): Promise<number> {

@@ -21,7 +21,7 @@ export async function openReplaySession(request: ReplaySessionOptions): Promise<
     await connection.execute(`SET SESSION ${REQUIRED}`);
     if (targetBinlog === "off") await connection.execute("SET SESSION sql_log_bin = OFF");
     for (const setting of WHERE_ALLOWED) await setWhereAllowed(connection, `SESSION ${setting}`, logger);
-    await lockOut(connection, request.checkpointSchema);
+    await lockOutReplays(connection, request.checkpointSchema);
     return connection;
   } catch (error: unknown) {
     connection.destroy();
@@ -33,7 +33,7 @@ export async function openReplaySession(request: ReplaySessionOptions): Promise<
  * Waits until no other session replays into this restore. One whose client was killed still ends its statement, which may be
  * a COMMIT or DDL that its checkpoint does not show yet; the server lets go of the lock when that session is over.
  */
-async function lockOut(connection: MysqlConnection, checkpointSchema: string): Promise<void> {
+export async function lockOutReplays(connection: MysqlConnection, checkpointSchema: string): Promise<void> {
   const name = lockName(checkpointSchema);
   const [row] = await connection.query<"got">("SELECT GET_LOCK(?, ?) AS got", [name, LOCK_WAIT_SECONDS]);
   if (row?.got === "1") return;

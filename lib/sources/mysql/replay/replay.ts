@@ -40,6 +40,8 @@ export interface ReplayRequest {
   targetBinlog: "on" | "off";
   /** Goes on where a statement can't be replayed under this choice of tables and names; the report lists them. */
   leaveOutRefused?: boolean;
+  /** Waited for before the log makes a schema of that name on the target. */
+  beforeSchema?: (name: string) => Promise<void>;
   logger: Logger;
   signal: AbortSignal;
   /** Called now and then with the bytes of log that were read. */
@@ -129,8 +131,8 @@ async function run(request: ReplayRequest, parts: Parts): Promise<number> {
   try {
     const session = new TargetSession(channel, collations);
     const applier = new Applier({ session, queries, checkpoints, packetBytes });
-    const { scope, stop, leaveOutRefused = false } = request;
-    const replayer = new Replayer({ applier, progression, scope, stop, leaveOutRefused, packetBytes });
+    const { scope, stop, leaveOutRefused = false, beforeSchema = () => Promise.resolve() } = request;
+    const replayer = new Replayer({ applier, progression, scope, stop, leaveOutRefused, packetBytes, beforeSchema });
     const logBytes = await feed(request, replayer);
     await replayer.finish();
     if (!progression.stopped && isEdge(stop)) throw neverSeen(stop);

@@ -61,6 +61,8 @@ export interface ReplayerOptions {
   leaveOutRefused: boolean;
   /** max_allowed_packet of the target. */
   packetBytes: number;
+  /** Waited for before a schema of that name on the target is made. */
+  beforeSchema: (name: string) => Promise<void>;
 }
 
 export class Replayer {
@@ -93,7 +95,7 @@ export class Replayer {
     this.#leaveOutRefused = options.leaveOutRefused;
     this.#statementBytes = Math.min(STATEMENT_BYTES, Math.floor((options.packetBytes - 1024) * 0.75));
     this.#maps = new TableMaps(options.scope);
-    this.#standalone = new StandaloneStatements(options.applier, options.progression);
+    this.#standalone = new StandaloneStatements(options.applier, options.progression, options.beforeSchema);
   }
 
   /** Whether the stop point is reached. */

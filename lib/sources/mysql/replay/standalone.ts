@@ -16,10 +16,12 @@ const UNKNOWN_XID = 1397;
 export class StandaloneStatements {
   readonly #applier: Applier;
   readonly #progress: Progression;
+  readonly #beforeSchema: (name: string) => Promise<void>;
 
-  constructor(applier: Applier, progress: Progression) {
+  constructor(applier: Applier, progress: Progression, beforeSchema: (name: string) => Promise<void>) {
     this.#applier = applier;
     this.#progress = progress;
+    this.#beforeSchema = beforeSchema;
   }
 
   /** Runs a statement between its two checkpoints. */
@@ -38,6 +40,7 @@ export class StandaloneStatements {
 
   /** Notes what is about to run, and runs it; the caller notes that it is done. */
   async open({ statement, sql, schema }: PlannedStatement, tokens: readonly Token[]): Promise<void> {
+    if (makesSchema(tokens)) await this.#beforeSchema(schema);
     const names = namesIn(tokens);
     const hash = await definitionHash(this.#applier.queries, names);
     await this.#applier.note(this.#progress.checkpoint({ kind: "definition", hash, names }));
@@ -56,6 +59,11 @@ export class StandaloneStatements {
     }
     await this.#applier.note(done);
   }
+}
+
+/** Such a statement is logged with the schema that it makes as its default one. */
+function makesSchema([verb, object]: readonly Token[]): boolean {
+  return isKeyword(verb, "CREATE") && (isKeyword(object, "DATABASE") || isKeyword(object, "SCHEMA"));
 }
 
 /** The temporary tables that a statement makes or drops, each with its thread. */
