@@ -3,6 +3,7 @@ import type { SourcePolicy } from "../core/policy-schema.ts";
 import type { Context } from "../vault/context.ts";
 import { listBackups } from "../vault/catalogue.ts";
 import { assertComplete } from "../vault/complete.ts";
+import { readDamage } from "../vault/damage.ts";
 import { readRecoveryWindows } from "../sources/log-windows.ts";
 import { idStart } from "../vault/names.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -26,7 +27,7 @@ const LOOK_BACK_MS = 3_600_000;
 
 async function readView(context: Context, vault: Vault, source: SourcePolicy): Promise<VaultView> {
   const query = { vault, source: source.name, trusted: await context.trustedKeys() };
-  const backups = await listBackups(query);
+  const [backups, knownDamage] = await Promise.all([listBackups(query), readDamage(query)]);
   const damaged: Extract<VaultView, { damaged: unknown }>["damaged"] = [];
   for (const backup of backups.toReversed()) {
     if (backup.state === "invalid") {
@@ -35,7 +36,7 @@ async function readView(context: Context, vault: Vault, source: SourcePolicy): P
     }
     const { id, consistentAt, startedAt, position } = backup.content;
     try {
-      await assertComplete(vault, backup.content);
+      await assertComplete(vault, backup.content, knownDamage);
       const after = idStart(new Date(Date.parse(startedAt) - LOOK_BACK_MS));
       const log = await readRecoveryWindows(query, source.kind, [{ id, consistentAt, position }], after);
       const restorableUntil = log.windows.at(-1)?.until ?? consistentAt;

@@ -6,6 +6,7 @@ import { openBackupReader, type BackupReader } from "../vault/backup-reader.ts";
 import { listBackups, type ValidBackup } from "../vault/catalogue.ts";
 import { assertComplete } from "../vault/complete.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
+import { type KnownDamage, readDamage } from "../vault/damage.ts";
 import type { LogChain } from "../vault/segment-chain.ts";
 import { readSegment, type SegmentQuery, type ValidSegment } from "../vault/segment-head.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -66,8 +67,9 @@ export async function openFound(
 async function restorableFulls(query: SegmentQuery, logger: Logger): Promise<FoundBackup[]> {
   const { vault } = query;
   const found: FoundBackup[] = [];
+  const damage = await readDamage(query);
   for (const backup of await listBackups(query)) {
-    if (backup.state !== "valid" || !(await isComplete(vault, backup, logger))) continue;
+    if (backup.state !== "valid" || !(await isComplete(vault, backup, damage, logger))) continue;
     found.push({ vault: vault.name, id: backup.id, consistentAt: backup.content.consistentAt, at: vault, backup });
   }
   return found;
@@ -101,9 +103,9 @@ async function withEnd(query: SegmentQuery, chain: LogChain): Promise<FoundWindo
   throw new AppError(last.error.code, last.error.message);
 }
 
-async function isComplete(vault: Vault, backup: ValidBackup, logger: Logger): Promise<boolean> {
+async function isComplete(vault: Vault, backup: ValidBackup, damage: KnownDamage, logger: Logger): Promise<boolean> {
   try {
-    await assertComplete(vault, backup.content);
+    await assertComplete(vault, backup.content, damage);
     return true;
   } catch (error: unknown) {
     if (toAppError(error).kind !== "verify") throw error;

@@ -5,6 +5,7 @@ import type { SourcePolicy } from "../core/policy-schema.ts";
 import { listBackups as listCatalogue, type CatalogueEntry, type CatalogueQuery } from "../vault/catalogue.ts";
 import { assertComplete } from "../vault/complete.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
+import { type KnownDamage, readDamage } from "../vault/damage.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /** One line of `list`: a backup that can be restored, or what lies there and can't, with the reason. */
@@ -63,8 +64,9 @@ export async function recoveryWindowsOf(context: Context, sourceName: string): P
 
 async function completeFulls(query: CatalogueQuery): Promise<FullBackup[]> {
   const fulls: FullBackup[] = [];
+  const damage = await readDamage(query);
   for (const entry of await listCatalogue(query)) {
-    if (entry.state === "invalid" || (await describe(query.vault, entry)).error !== undefined) continue;
+    if (entry.state === "invalid" || (await describe(query.vault, entry, damage)).error !== undefined) continue;
     const { id, consistentAt, position } = entry.content;
     fulls.push({ id, consistentAt, position });
   }
@@ -74,18 +76,19 @@ async function completeFulls(query: CatalogueQuery): Promise<FullBackup[]> {
 async function listVault(context: Context, source: SourcePolicy, vault: Vault): Promise<ListedBackup[]> {
   const where = { source: source.name, vault: vault.name };
   try {
-    const entries = await listCatalogue({ vault, source: source.name, trusted: await context.trustedKeys() });
-    return await Promise.all(entries.map(async (entry) => ({ ...where, ...(await describe(vault, entry)) })));
+    const query = { vault, source: source.name, trusted: await context.trustedKeys() };
+    const [entries, damage] = await Promise.all([listCatalogue(query), readDamage(query)]);
+    return await Promise.all(entries.map(async (entry) => ({ ...where, ...(await describe(vault, entry, damage)) })));
   } catch (error: unknown) {
     if (toAppError(error).kind !== "storage") throw error;
     return [{ ...where, id: null, error: reportError(error) }];
   }
 }
 
-async function describe(vault: Vault, entry: CatalogueEntry) {
+async function describe(vault: Vault, entry: CatalogueEntry, damage: KnownDamage) {
   if (entry.state === "invalid") return { id: entry.id, error: entry.error };
   try {
-    await assertComplete(vault, entry.content);
+    await assertComplete(vault, entry.content, damage);
   } catch (error: unknown) {
     if (toAppError(error).kind !== "verify") throw error;
     return { id: entry.id, error: reportError(error) };

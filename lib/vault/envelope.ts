@@ -13,6 +13,8 @@ import type { SessionSigner } from "./keys/session-key.ts";
 
 /** What a record is; authenticated, so that one kind can't stand in for another. */
 export type EnvelopeType =
+  | "resguardo-damage"
+  | "resguardo-quarantine"
   | "resguardo-manifest"
   | "resguardo-segment"
   | "resguardo-run"
@@ -62,11 +64,15 @@ export async function signEnvelope(
  * vouches for. `name` is the blob's, for messages.
  */
 export function openEnvelope(bytes: Buffer, type: EnvelopeType, trusted: TrustedKeys, name: string): OpenedEnvelope {
+  const { type: found, ...opened } = openAnyEnvelope(bytes, trusted, name);
+  if (found === type) return opened;
+  throw new AppError("MANIFEST_INVALID", `${name}: found a record of type "${found}", expected "${type}"`);
+}
+
+/** As `openEnvelope`, for whoever copies records and does not read them: also of a type that only a newer version knows. */
+export function openAnyEnvelope(bytes: Buffer, trusted: TrustedKeys, name: string): OpenedEnvelope & { type: string } {
   const envelope = parse(() => envelopeSchema.parse(JSON.parse(bytes.toString("utf8"))), name);
   const header = parse(() => headerSchema.parse(decodePart(envelope.protected)), name);
-  if (header.typ !== type) {
-    throw new AppError("MANIFEST_INVALID", `${name}: found a record of type "${header.typ}", expected "${type}"`);
-  }
   const certificate = readCertificate(header.certificate, trusted, name);
   if (!verifyEs256(`${envelope.protected}.${envelope.payload}`, envelope.signature, certificate.publicKey)) {
     throw invalidSignature(name, "its signature does not verify");
@@ -76,7 +82,7 @@ export function openEnvelope(bytes: Buffer, type: EnvelopeType, trusted: Trusted
     throw invalidSignature(name, `it was signed at ${header.signedAt}, outside the time of its session key`);
   }
   const payload = parse(() => decodePart(envelope.payload), name);
-  return { payload, signedAt: header.signedAt, signingKeyId: certificate.signingKeyId };
+  return { type: header.typ, payload, signedAt: header.signedAt, signingKeyId: certificate.signingKeyId };
 }
 
 function decodePart(part: string): unknown {

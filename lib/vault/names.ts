@@ -58,9 +58,29 @@ export function dataName(source: string, id: string, blobName: string): string {
   return `${dataPrefix(source)}${id}/${blobName}`;
 }
 
+/** What is known of damage in the vaults of a source: signed statements about blobs. */
+export function damagePlace(source: string): RecordPlace {
+  const prefix = `${encodeNamePart(source)}/damage/`;
+  return { prefix, nameOf: (id) => `${prefix}${id}.json` };
+}
+
+/** The id of what a blob belongs to: a backup, a segment, a run; undefined for a blob without one. */
+export function idOfBlob(source: string, name: string): string | undefined {
+  const [, place] = name.startsWith(`${encodeNamePart(source)}/`) ? name.split("/") : [];
+  return place === undefined ? undefined : idInName(name, `${encodeNamePart(source)}/${place}/`);
+}
+
 /** Where the public key lies whose `keyIdOf` is `keyId`. */
 export function keyName(keyId: string): string {
-  return `keys/${keyId}.json`;
+  return `${KEYS_PREFIX}${keyId}.json`;
+}
+
+/** The published public keys. */
+export const KEYS_PREFIX = "keys/";
+
+/** Where the bytes go that were found in the blob `name` and did not belong there; a signed note lies beside them. */
+export function quarantineName(name: string, sha256: string): string {
+  return `quarantine/${name}/${sha256}`;
 }
 
 /** The identifier that follows `prefix` in a blob name, or undefined where none does. */

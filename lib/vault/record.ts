@@ -60,7 +60,8 @@ export interface RecordQuery<Content extends Placed> extends CallOptions {
   after?: string;
 }
 
-const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+/** Longer than any record can be. */
+export const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 const READS_IN_FLIGHT = 8;
 
 /** The records of a source, oldest first, each read and verified. Throws what the storage throws: unknown is not none. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { toAppError } from "../core/errors.ts";
 import type { ErrorReport } from "../core/errors.ts";
 import { mapInOrder } from "./map-in-order.ts";
+import { readDamage } from "./damage.ts";
 import { encodeNamePart } from "./storage/blob-name.ts";
 import { idOfRecord, logPlace } from "./names.ts";
 import { readSegment, type SegmentQuery, type ValidSegment } from "./segment-head.ts";
@@ -57,7 +58,22 @@ export async function listSegments(query: SegmentQuery, after = ""): Promise<Seg
     for (const entry of hour.entries) list.entries.push(entry);
     list.damaged.push(...hour.damaged);
   }
-  return list;
+  return withoutDamaged(query, list);
+}
+
+/** The index knows signatures and sizes; that the bytes behind them are bad is known where they were read. */
+async function withoutDamaged(query: SegmentQuery, list: SegmentList): Promise<SegmentList> {
+  const known = await readDamage(query);
+  if (known.size === 0) return list;
+  const place = logPlace(query.source);
+  const entries: SegmentEntry[] = [];
+  const damaged = [...list.damaged];
+  for (const entry of list.entries) {
+    const bad = known.get(place.nameOf(entry.id));
+    if (bad === undefined) entries.push(entry);
+    else damaged.push({ id: entry.id, error: bad.reason });
+  }
+  return { entries, damaged };
 }
 
 interface Hour {

@@ -1,0 +1,53 @@
+import { AppError, toAppError } from "../core/errors.ts";
+import { type BlobContent, checked, checkFor, type Expected } from "./blob-check.ts";
+import { compareBlob } from "./compare-blob.ts";
+import type { TrustedKeys } from "./keys/key.ts";
+import type { CallOptions } from "./storage/storage.ts";
+import type { Vault } from "./vault.ts";
+
+export interface CopyBlobRequest extends CallOptions {
+  from: Vault;
+  to: Vault;
+  source: string;
+  /** Of the blob, the same in both vaults. */
+  name: string;
+  expected: Expected;
+  trusted: TrustedKeys;
+}
+
+/**
+ * Copies a blob as it is, sealed, and reads it back where it landed. Bytes that are not what they should be never become a
+ * blob. One that is there already counts when it holds what it should, and is not new. Throws a `verify` error whose message
+ * names the vault whose blob is wrong, and what the storages throw.
+ */
+export async function copyBlob(request: CopyBlobRequest): Promise<BlobContent & { isNew: boolean }> {
+  const { to, name, signal } = request;
+  const copied = await createCopy(request);
+  if (copied === undefined) return { ...(await readThrough(request)), isNew: false };
+  await compareBlob({ vault: to, name, offset: 0 }, copied, { signal, onRead: () => {} });
+  return { ...copied, isNew: true };
+}
+
+/** Undefined where a blob of that name is there. */
+async function createCopy({ from, to, ...request }: CopyBlobRequest): Promise<BlobContent | undefined> {
+  const { name, signal } = request;
+  const options = signal ? { signal } : {};
+  let content: BlobContent | undefined;
+  const check = checkFor({ ...request, vault: from.name });
+  const bytes = checked(from.storage.data.read(name, undefined, options), check, (found) => (content = found));
+  try {
+    await to.storage.data.create(name, bytes, options);
+  } catch (error: unknown) {
+    if (toAppError(error).code === "BLOB_EXISTS") return undefined;
+    throw error;
+  }
+  if (content === undefined) throw new AppError("INVARIANT", `${name}: created before its last byte was read`);
+  return content;
+}
+
+async function readThrough({ to, ...request }: CopyBlobRequest): Promise<BlobContent> {
+  const { name, signal } = request;
+  const check = checkFor({ ...request, vault: to.name });
+  for await (const piece of to.storage.data.read(name, undefined, signal ? { signal } : {})) check.update(piece);
+  return check.finish();
+}
