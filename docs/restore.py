@@ -39,7 +39,7 @@ session_key = serialization.load_der_public_key(base64.b64decode(claims["publicK
 check(session_key, f'{record["protected"]}.{record["payload"]}', unb64(record["signature"]))
 must(header["typ"] == manifest["format"] == "resguardo-manifest" and manifest["version"] == 1, "no manifest of version 1")
 must((manifest["id"], manifest["source"]["name"]) == (backup_id, source), "the manifest of another backup")
-must(claims["notBefore"] <= header["signedAt"] <= claims["notAfter"], "signed outside the time of its session key")
+must(claims["notBefore"] <= header["signedAt"] <= claims.get("graceUntil", claims["notAfter"]), "signed outside the time of its session key")
 print("signed by key", key_id(signing_key), "consistent at", manifest["consistentAt"])
 private_key = serialization.load_pem_private_key(open(key_file, "rb").read(), None)
 wrapped = {r["keyId"]: r["wrappedKey"] for r in manifest["encryption"]["recipients"]}[key_id(private_key.public_key())]

@@ -36,6 +36,8 @@ export const ERROR_CODES = {
   KEY_INVALID: entry("config", "a key file is missing, malformed or of the wrong kind"),
   KEY_EXISTS: entry("config", "keys init found a key file and did not overwrite it"),
   KEY_NOT_RECIPIENT: entry("verify", "the private key at hand opens none of the backup's wrapped data keys"),
+  KEY_UNTRUSTED: entry("config", "the private signing key is none that the policy's key vouches for"),
+  KEY_RETIRED: entry("config", "another signing key follows the one at hand, and its time is over"),
   KEY_SERVICE_UNAVAILABLE: transient("storage", "Key Vault did not answer or throttled the request"),
   KEY_SERVICE_REFUSED: entry("config", "Key Vault refused the request"),
 

@@ -61,6 +61,13 @@ const fileKey = z.strictObject({
 const keyVaultKey = z.strictObject({
   kind: z.literal("key-vault"),
   keyUrl: z.url().describe("https://NAME.vault.azure.net/keys/KEY, with or without a version."),
+  keyId: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/, "expected a key id, 32 hex digits")
+    .optional()
+    .describe(
+      "The id of the key to believe, as `resguardo check` shows it: with it, a process that starts while Key Vault is down still knows the public keys, from the vaults.",
+    ),
 });
 
 const key = z.discriminatedUnion("kind", [fileKey, keyVaultKey]);
@@ -71,6 +78,17 @@ const keys = z.strictObject({
     .strictObject({ publicKey: z.string().min(1) })
     .describe("Second recipient; its private half lies in a safe."),
   sign: key.describe("EC P-256 key that certifies the session keys that sign manifests and receipts."),
+  previous: z
+    .array(key)
+    .default([])
+    .describe(
+      "Encryption keys that came before `encrypt`: they open what `resguardo keys rotate` has not wrapped for it yet.",
+    ),
+  graceAfterExpiry: duration
+    .default("3d")
+    .describe(
+      "How long a session key goes on signing after its day when it can't be renewed: an alert, and no stop. `0s` stops.",
+    ),
 });
 
 const restoreTest = z.strictObject({

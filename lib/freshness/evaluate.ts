@@ -10,12 +10,21 @@ export type VaultView =
   | {
       vault: string;
       /** The newest backup whose manifest verifies and whose blobs all stand with their sizes. */
-      newest: { id: string; consistentAt: string; startedAt: string; restorableUntil: string } | undefined;
+      newest: NewestBackup | undefined;
       /** Why the newest log can't be used: no full backup leads into it. */
       unusableLog?: { reason: string; message: string } | undefined;
       /** Newer records than `newest` that can't be restored: damaged, foreign or incomplete. */
       damaged: { id: string; error: ErrorReport }[];
     };
+
+export interface NewestBackup {
+  id: string;
+  consistentAt: string;
+  startedAt: string;
+  restorableUntil: string;
+  /** It, or the log after it, was signed with a session key that expired and may go on until then. */
+  graceUntil?: string | undefined;
+}
 
 export interface VaultFreshness {
   vault: string;
@@ -71,6 +80,11 @@ export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date):
   }
   if (isFullOverdue(source, view.newest.startedAt, now)) {
     return { ...found, ...judged("late", "FULL_OVERDUE", "the scheduled full backup has not come") };
+  }
+  const { graceUntil } = view.newest;
+  if (graceUntil !== undefined) {
+    const message = `the session key expired and can't be renewed; what it signs counts until ${graceUntil}`;
+    return { ...found, ...judged("late", "SIGNED_IN_GRACE", message) };
   }
   return { ...found, ...judged("fresh", "WITHIN_RPO", `restorable until ${formatDuration(Math.max(0, lagMs))} ago`) };
 }

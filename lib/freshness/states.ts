@@ -1,6 +1,6 @@
 /**
  * fresh    every instant older than the RPO can be restored
- * late     still within the RPO, but a scheduled full backup did not come
+ * late     still within the RPO, but something will break the promise if nobody acts
  * breached the newest instant that can be restored is older than the RPO
  * unknown  storage could not be asked, or its answer can't be trusted; never counted as fresh
  */
@@ -11,6 +11,7 @@ export type ReasonCode =
   | "WITHIN_RPO"
   | "FULL_OVERDUE"
   | "LOG_GAP"
+  | "SIGNED_IN_GRACE"
   | "RPO_EXCEEDED"
   | "NO_BACKUP"
   | "NEWEST_BACKUP_DAMAGED"

@@ -39,8 +39,8 @@ async function readView(context: Context, vault: Vault, source: SourcePolicy): P
       await assertComplete(vault, backup.content, knownDamage);
       const after = idStart(new Date(Date.parse(startedAt) - LOOK_BACK_MS));
       const log = await readRecoveryWindows(query, source.kind, [{ id, consistentAt, position }], after);
-      const restorableUntil = log.windows.at(-1)?.until ?? consistentAt;
-      const newest = { id, consistentAt, startedAt, restorableUntil };
+      const { until: restorableUntil = consistentAt, graceUntil = backup.graceUntil } = log.windows.at(-1) ?? {};
+      const newest = { id, consistentAt, startedAt, restorableUntil, graceUntil };
       return { vault: vault.name, newest, damaged, unusableLog: log.unusable };
     } catch (error: unknown) {
       if (!(error instanceof AppError && error.kind === "verify")) throw error;

@@ -18,6 +18,8 @@ export interface RecoveryWindow {
   chain: LogChain | undefined;
   /** The log has not reached this full backup yet. */
   isAhead: boolean;
+  /** Its newest segment was signed in the grace of an expired session key, which ends then. */
+  graceUntil?: string | undefined;
 }
 
 /** Time between two windows, of which nothing can be restored. */
@@ -68,7 +70,8 @@ export async function readRecoveryWindows(
     const until = latest(full.consistentAt, log && chainEnd(log.chain));
     const key = log?.chain ?? full.id;
     const known = windows.get(key) ?? { from: full.consistentAt, backups: [], chain: log?.chain, isAhead };
-    windows.set(key, { ...known, until, backup: full.id, backups: [...known.backups, full.id] });
+    const { graceUntil } = log?.last ?? {};
+    windows.set(key, { ...known, until, graceUntil, backup: full.id, backups: [...known.backups, full.id] });
   }
   const sorted = [...windows.values()].toSorted((a, b) => compare(a.from, b.from));
   const newest = usable.at(-1)?.chain;

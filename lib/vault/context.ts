@@ -4,15 +4,16 @@ import { silentLogger, type Logger } from "../core/log.ts";
 import type { Policy, SourcePolicy, VaultPolicy } from "../core/policy-schema.ts";
 import { secretResolver, type Environment, type ResolveSecret } from "../core/secrets.ts";
 import { parseSettings } from "../core/settings.ts";
-import { systemClock, type Clock } from "../core/time.ts";
+import { parseDuration, systemClock, type Clock } from "../core/time.ts";
 import { thisTool, type Tool } from "../core/tool.ts";
 import type { DecryptionKey, EncryptionKey, TrustedKeys } from "./keys/key.ts";
 import { keyVaultSecrets } from "./keys/key-vault-secrets.ts";
-import { openSessionSigner, type SessionSigner } from "./keys/session-key.ts";
-import { openDecryptionKey, openRecipients, openSigningKey, openTrustedKeys, type KeySource } from "./policy-keys.ts";
+import { openSessionSigner, type SessionKey, type SessionSigner } from "./keys/session-key.ts";
+import { openDecryptionKey, openRecipients, openSigningKey, openTrustRoots, type KeySource } from "./policy-keys.ts";
 import { readPolicy } from "./read-policy.ts";
 import type { ResolvedVaultConfig } from "./storage/config.ts";
 import { openVaultStorage } from "./storage/open.ts";
+import { openTrust } from "./trusted-keys.ts";
 import type { Vault } from "./vault.ts";
 
 /**
@@ -46,21 +47,31 @@ export async function openContext(env: Environment, options: ContextOptions = {}
   const { policy, hash, baseDir } = await readPolicy(settings.RESGUARDO_POLICY);
   const resolve = secretResolver(env, policy.keyVault === undefined ? undefined : keyVaultSecrets(policy.keyVault));
   const keySource: KeySource = { keys: policy.keys, baseDir, resolve };
+  const vaults = await openVaults(policy, baseDir, resolve);
+  const trustedKeys = openTrust(
+    [...vaults.values()],
+    once(() => openTrustRoots(keySource)),
+    clock,
+  );
+  const signingKey = async () => openSigningKey(keySource, await trustedKeys(), clock());
   return {
     policy,
     policyHash: hash,
     tool: thisTool(env),
     clock,
     resolve,
-    vaults: await openVaults(policy, baseDir, resolve),
+    vaults,
     recipients: once(() => openRecipients(keySource)),
     decryptionKey: once(() => openDecryptionKey(keySource)),
     signer: once(async () => {
-      const onRenewalFailed = (error: AppError, validUntil: Date) =>
-        logger.error("session-key-not-renewed", { ...reportError(error), validUntil: validUntil.toISOString() });
-      return openSessionSigner({ signingKey: await openSigningKey(keySource), clock, onRenewalFailed });
+      const graceMs = parseDuration(policy.keys.graceAfterExpiry);
+      const onRenewalFailed = (error: AppError, { notAfter, graceUntil }: SessionKey) => {
+        const until = { validUntil: notAfter.toISOString(), graceUntil: graceUntil.toISOString() };
+        logger.error("session-key-not-renewed", { ...reportError(error), ...until });
+      };
+      return openSessionSigner({ signingKey: await signingKey(), reopen: signingKey, clock, graceMs, onRenewalFailed });
     }),
-    trustedKeys: once(() => openTrustedKeys(keySource)),
+    trustedKeys,
   };
 }
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 import type { Clock } from "../core/time.ts";
-import { encodePart, readCertificate, verifyEs256 } from "./keys/certificate.ts";
-import type { TrustedKeys } from "./keys/key.ts";
+import { type Certificate, encodePart, readCertificate, verifyEs256 } from "./keys/certificate.ts";
+import type { TrustedKey, TrustedKeys } from "./keys/key.ts";
 import { signEs256 } from "./keys/local-keys.ts";
 import type { SessionSigner } from "./keys/session-key.ts";
 
@@ -26,8 +26,10 @@ export type EnvelopeType =
 export interface OpenedEnvelope {
   /** The JSON inside, as it was signed; its shape is not checked yet. */
   payload: unknown;
-  /** When it was signed, by the signer's clock, within the time of its certificate. */
+  /** When it was signed, by the signer's clock, within the time of its certificate and of the signing key. */
   signedAt: string;
+  /** Its session key had expired and could not be renewed: the end of the grace in which it may sign all the same. */
+  graceUntil?: string;
   /** The trusted key that vouches for it. */
   signingKeyId: string;
 }
@@ -77,12 +79,29 @@ export function openAnyEnvelope(bytes: Buffer, trusted: TrustedKeys, name: strin
   if (!verifyEs256(`${envelope.protected}.${envelope.payload}`, envelope.signature, certificate.publicKey)) {
     throw invalidSignature(name, "its signature does not verify");
   }
-  const signedAt = new Date(header.signedAt);
-  if (signedAt < certificate.notBefore || signedAt > certificate.notAfter) {
-    throw invalidSignature(name, `it was signed at ${header.signedAt}, outside the time of its session key`);
-  }
+  const grace = graceOf(certificate, header.signedAt, name);
+  assertNotRetired(trusted.get(certificate.signingKeyId), header.signedAt, name);
   const payload = parse(() => decodePart(envelope.payload), name);
-  return { type: header.typ, payload, signedAt: header.signedAt, signingKeyId: certificate.signingKeyId };
+  return { type: header.typ, payload, signedAt: header.signedAt, signingKeyId: certificate.signingKeyId, ...grace };
+}
+
+/** Refuses what was signed outside the time of its session key; says so where that was over and its grace was not. */
+function graceOf(certificate: Certificate, time: string, name: string): Pick<OpenedEnvelope, "graceUntil"> {
+  const signedAt = new Date(time);
+  const { notBefore, notAfter, graceUntil = notAfter } = certificate;
+  if (signedAt < notBefore || signedAt > graceUntil) {
+    throw invalidSignature(name, `it was signed at ${time}, outside the time of its session key`);
+  }
+  return signedAt > notAfter ? { graceUntil: graceUntil.toISOString() } : {};
+}
+
+function assertNotRetired(key: TrustedKey | undefined, time: string, name: string): void {
+  const { retiredAt } = key ?? {};
+  if (retiredAt === undefined || new Date(time) <= retiredAt) return;
+  throw invalidSignature(
+    name,
+    `it was signed at ${time}, and its signing key was retired at ${retiredAt.toISOString()}`,
+  );
 }
 
 function decodePart(part: string): unknown {

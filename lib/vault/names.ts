@@ -83,6 +83,13 @@ export function quarantineName(name: string, sha256: string): string {
   return `quarantine/${name}/${sha256}`;
 }
 
+/** Where it is said which signing key follows another; a key has one successor, so the name is the predecessor's. */
+export const SUCCESSIONS = "keys/successions/";
+
+export function successionName(predecessorId: string): string {
+  return `${SUCCESSIONS}${predecessorId}.json`;
+}
+
 /** The identifier that follows `prefix` in a blob name, or undefined where none does. */
 export function idInName(name: string, prefix: string): string | undefined {
   const id = /^[^./]+/.exec(name.slice(prefix.length))?.[0];

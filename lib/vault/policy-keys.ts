@@ -1,11 +1,19 @@
+import type { KeyObject } from "node:crypto";
 import { isAbsolute, join } from "node:path";
 import { AppError } from "../core/errors.ts";
 import type { KeyPolicy, Policy } from "../core/policy-schema.ts";
 import type { ResolveSecret } from "../core/secrets.ts";
+import { anyKey } from "./keys/data-key.ts";
 import { readEncryptionKey, readPrivateKey, readPublicKey } from "./keys/file-keys.ts";
 import type { DecryptionKey, EncryptionKey, SigningKey, TrustedKeys } from "./keys/key.ts";
-import { trust } from "./keys/key.ts";
-import { keyVaultDecryptionKey, keyVaultEncryptionKey, keyVaultSigningKey, openKeyVaultKey } from "./keys/key-vault.ts";
+import {
+  keyVaultDecryptionKey,
+  keyVaultEncryptionKey,
+  type KeyVaultKeyHandle,
+  keyVaultSigningKey,
+  openKeyVaultKey,
+  openKeyVaultVersions,
+} from "./keys/key-vault.ts";
 import { localDecryptionKey, localSigningKey } from "./keys/local-keys.ts";
 
 /** Where the keys of a policy come from. */
@@ -16,6 +24,8 @@ export interface KeySource {
   resolve: ResolveSecret;
 }
 
+type KeyVaultPolicy = Extract<KeyPolicy, { kind: "key-vault" }>;
+
 /** The two recipients of each data key. Needs public halves only. Throws KEY_INVALID, KEY_SERVICE_*. */
 export async function openRecipients({
   keys,
@@ -23,41 +33,94 @@ export async function openRecipients({
 }: KeySource): Promise<{ vault: EncryptionKey; breakGlass: EncryptionKey }> {
   const breakGlass = await readEncryptionKey(inFolder(baseDir, keys.breakGlass.publicKey));
   const { encrypt } = keys;
-  if (encrypt.kind === "key-vault") {
-    return { vault: keyVaultEncryptionKey(await openKeyVaultKey(encrypt.keyUrl, "RSA")), breakGlass };
-  }
+  if (encrypt.kind === "key-vault")
+    return { vault: keyVaultEncryptionKey(await openNewest(encrypt, "RSA")), breakGlass };
   return { vault: await readEncryptionKey(inFolder(baseDir, encrypt.publicKey)), breakGlass };
 }
 
-/** The key that opens data keys. Throws SETTING_MISSING where this side holds none, KEY_INVALID, KEY_SERVICE_*. */
-export async function openDecryptionKey({ keys, baseDir, resolve }: KeySource): Promise<DecryptionKey> {
-  const { encrypt } = keys;
-  if (encrypt.kind === "key-vault") {
-    return keyVaultDecryptionKey(await openKeyVaultKey(encrypt.keyUrl, "RSA"));
+/**
+ * The key that opens data keys; the earlier ones of the policy stand behind it. Throws SETTING_MISSING where this side holds
+ * none, KEY_INVALID, KEY_SERVICE_*.
+ */
+export async function openDecryptionKey(source: KeySource): Promise<DecryptionKey> {
+  const { encrypt, previous } = source.keys;
+  const open = async (key: KeyPolicy, field: string): Promise<DecryptionKey> =>
+    key.kind === "key-vault"
+      ? keyVaultDecryptionKey(await openNewest(key, "RSA"))
+      : localDecryptionKey(await privateKeyOf(key, "RSA", field, source));
+  const earlier = previous.map((key, index) => open(key, `keys.previous.${index}`));
+  return anyKey(await Promise.all([open(encrypt, "keys.encrypt"), ...earlier]));
+}
+
+/**
+ * The long-lived signing key: of a key in Key Vault, its newest version that is believed and not retired. Throws SETTING_MISSING
+ * where this side holds none, KEY_UNTRUSTED, KEY_RETIRED, KEY_INVALID, KEY_SERVICE_*.
+ */
+export async function openSigningKey(source: KeySource, trusted: TrustedKeys, now: Date): Promise<SigningKey> {
+  const { sign } = source.keys;
+  if (sign.kind === "file") {
+    const key = localSigningKey(await privateKeyOf(sign, "EC", "keys.sign", source));
+    return assertMaySign(key, trusted, now);
   }
-  return localDecryptionKey(await privateKeyOf(encrypt, "RSA", "keys.encrypt", baseDir, resolve));
+  const newest = await openKeyVaultKey(sign.keyUrl, "EC");
+  if (maySign(newest, trusted, now)) return keyVaultSigningKey(newest);
+  const versions = await openKeyVaultVersions(sign.keyUrl, "EC");
+  return assertMaySign(keyVaultSigningKey(versions.find((key) => maySign(key, trusted, now)) ?? newest), trusted, now);
 }
 
-/** The long-lived signing key. Throws SETTING_MISSING where this side holds none, KEY_INVALID, KEY_SERVICE_*. */
-export async function openSigningKey({ keys, baseDir, resolve }: KeySource): Promise<SigningKey> {
-  const { sign } = keys;
-  if (sign.kind === "key-vault") return keyVaultSigningKey(await openKeyVaultKey(sign.keyUrl, "EC"));
-  return localSigningKey(await privateKeyOf(sign, "EC", "keys.sign", baseDir, resolve));
+/**
+ * The public signing keys that are believed without anybody's word: the policy's file, the version that it names, or every
+ * version of its key. Throws KEY_INVALID, KEY_SERVICE_*.
+ */
+export async function openTrustRoots({ keys: { sign }, baseDir }: KeySource): Promise<KeyObject[]> {
+  if (sign.kind === "file") return [await readPublicKey(inFolder(baseDir, sign.publicKey), "EC")];
+  const versions = await openKeyVaultVersions(sign.keyUrl, "EC");
+  const wanted = versions.filter(({ keyId }) => sign.keyId === undefined || keyId === sign.keyId);
+  if (wanted.length > 0) return wanted.map(({ publicKey }) => publicKey);
+  throw otherKey(sign, versions);
 }
 
-/** The public keys whose signatures count. Throws KEY_INVALID, KEY_SERVICE_*. */
-export async function openTrustedKeys({ keys, baseDir }: KeySource): Promise<TrustedKeys> {
-  const { sign } = keys;
-  if (sign.kind === "key-vault") return trust([(await openKeyVaultKey(sign.keyUrl, "EC")).publicKey]);
-  return trust([await readPublicKey(inFolder(baseDir, sign.publicKey), "EC")]);
+async function openNewest(key: KeyVaultPolicy, use: "RSA" | "EC"): Promise<KeyVaultKeyHandle> {
+  const newest = await openKeyVaultKey(key.keyUrl, use);
+  if (key.keyId === undefined || newest.keyId === key.keyId) return newest;
+  const versions = await openKeyVaultVersions(key.keyUrl, use);
+  const wanted = versions.find(({ keyId }) => keyId === key.keyId);
+  if (wanted) return wanted;
+  throw otherKey(key, versions);
+}
+
+function otherKey({ keyUrl, keyId }: KeyVaultPolicy, versions: readonly KeyVaultKeyHandle[]): AppError {
+  const found = versions.map((version) => version.keyId).join(", ") || "none";
+  return new AppError("KEY_INVALID", `${keyUrl}: found versions with the key ids ${found}, expected ${keyId}`, {
+    hint: "Correct `keyId` in the policy, or enable that version of the key.",
+  });
+}
+
+function maySign({ keyId }: { keyId: string }, trusted: TrustedKeys, now: Date): boolean {
+  const key = trusted.get(keyId);
+  return key !== undefined && (key.retiredAt === undefined || now < key.retiredAt);
+}
+
+/** What an unknown or retired key signs is refused by every reader, so nothing is signed with one. */
+function assertMaySign(key: SigningKey, trusted: TrustedKeys, now: Date): SigningKey {
+  if (maySign(key, trusted, now)) return key;
+  const retiredAt = trusted.get(key.keyId)?.retiredAt;
+  if (retiredAt) {
+    throw new AppError("KEY_RETIRED", `keys.sign: key ${key.keyId} was retired at ${retiredAt.toISOString()}`, {
+      hint: "Name the key that follows it in the policy; `resguardo keys rotate --signing` said which one that is.",
+    });
+  }
+  const believed = [...trusted.keys()].join(", ");
+  throw new AppError("KEY_UNTRUSTED", `keys.sign: found the private key ${key.keyId}, expected one of ${believed}`, {
+    hint: "Private and public key of the policy belong together; a new key is introduced by `resguardo keys rotate --signing`.",
+  });
 }
 
 async function privateKeyOf(
   key: Extract<KeyPolicy, { kind: "file" }>,
   use: "RSA" | "EC",
   field: string,
-  baseDir: string,
-  resolve: ResolveSecret,
+  { baseDir, resolve }: KeySource,
 ) {
   if (!key.privateKey) {
     throw new AppError("SETTING_MISSING", `${field}.privateKey: the policy names no private key`, {

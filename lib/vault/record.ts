@@ -38,6 +38,8 @@ export interface ValidRecord<Content> extends Found {
   sha256: string;
   signedAt: string;
   signingKeyId: string;
+  /** As in `OpenedEnvelope`. */
+  graceUntil?: string;
 }
 
 /** A record that lies there and can't be believed. It is shown, never left out. */
@@ -99,10 +101,10 @@ async function readFound<Content extends Placed>(
   try {
     const bytes = await readWhole(vault, name, MAX_RECORD_BYTES, signal);
     sha256 = createHash("sha256").update(bytes).digest("hex");
-    const { payload, signedAt, signingKeyId } = openEnvelope(bytes, kind.type, trusted, name);
+    const { payload, ...signed } = openEnvelope(bytes, kind.type, trusted, name);
     const content = kind.parse(payload, name);
     assertPlace(content, source, id, name);
-    return { ...found, state: "valid", content, sha256, signedAt, signingKeyId };
+    return { ...found, state: "valid", content, sha256, ...signed };
   } catch (error: unknown) {
     // What the storage could not tell is not the record's fault: it must not turn into "no such backup".
     if (toAppError(error).kind !== "verify") throw error;

@@ -38,6 +38,8 @@ export interface ValidSegment {
   /** Hex, of the signed manifest: what the next one names as `previous`. */
   sha256: string;
   signingKeyId: string;
+  /** As in `OpenedEnvelope`. */
+  graceUntil?: string;
 }
 
 /** A segment that lies there and can't be believed. It is shown, never left out. */
@@ -79,7 +81,7 @@ async function readValid(
   if (end > MAX_MANIFEST_BYTES) throw damaged(name, `says that its manifest has ${end - PREFIX_BYTES} bytes`);
   if (end > head.length) head = Buffer.concat([head, await readRange(query, name, head.length, end - head.length)]);
   const envelope = head.subarray(PREFIX_BYTES, end);
-  const { payload, signingKeyId } = openEnvelope(envelope, "resguardo-segment", query.trusted, name);
+  const { payload, signingKeyId, graceUntil } = openEnvelope(envelope, "resguardo-segment", query.trusted, name);
   const content = parseSegmentManifest(payload, name);
   if (content.id !== id || content.source.name !== query.source) {
     throw damaged(name, `holds the segment ${content.id} of ${content.source.name}`);
@@ -88,7 +90,8 @@ async function readValid(
     throw damaged(name, `has ${sizeBytes} bytes, expected ${end + content.data.sizeBytes}`);
   }
   const sha256 = createHash("sha256").update(envelope).digest("hex");
-  return { state: "valid", ...found, content, dataOffset: end, sha256, signingKeyId };
+  const grace = graceUntil === undefined ? {} : { graceUntil };
+  return { state: "valid", ...found, content, dataOffset: end, sha256, signingKeyId, ...grace };
 }
 
 async function readRange({ vault, signal }: SegmentQuery, name: string, offset: number, length: number) {

@@ -12,8 +12,8 @@ export interface KeyVaultDouble extends AsyncDisposable {
   /** A new version of a key, given or made. Returns its URL with the version. */
   addKey(name: string, kind: "RSA" | "EC", pair?: KeyPair): string;
   addSecret(name: string, value: string): void;
-  /** Answers the next `times` requests with this status. */
-  failNext(times: number, status: number): void;
+  /** Answers the next `times` requests with this status, and `retry-after`. */
+  failNext(times: number, status: number, retryAfterSeconds?: number): void;
 }
 
 interface KeyPair {
@@ -41,7 +41,7 @@ export async function startKeyVaultDouble({ pageSize = 25 } = {}): Promise<KeyVa
   const keys = new VersionedStore<KeyPair>();
   const secrets = new VersionedStore<string>();
   const calls: string[] = [];
-  const failure = { times: 0, status: 503 };
+  const failure = { times: 0, status: 503, retryAfterSeconds: 0 };
   let url = "";
 
   const collections: Record<string, Collection> = {
@@ -56,7 +56,7 @@ export async function startKeyVaultDouble({ pageSize = 25 } = {}): Promise<KeyVa
     calls.push(`${request.method} ${pathname}`);
     if (failure.times > 0) {
       failure.times--;
-      return error(failure.status, { "retry-after": "0" });
+      return error(failure.status, { "retry-after": String(failure.retryAfterSeconds) });
     }
     const [collectionName = "", name = "", ...rest] = pathname.split("/").filter(Boolean);
     const isDeleted = collectionName.startsWith("deleted");
@@ -80,8 +80,11 @@ export async function startKeyVaultDouble({ pageSize = 25 } = {}): Promise<KeyVa
       return collection.store.delete(name) ? deletedObject(collection, "GET", name, []) : error(404);
     if (request.method === "PUT" && collectionName === "secrets")
       return added(collection, name, secrets.add(name, String(body["value"])));
-    if (rest[0] === "create" || rest[0] === "rotate")
-      return added(collection, name, keys.add(name, makePair(body["kty"])));
+    if (rest[0] === "create") return added(collection, name, keys.add(name, makePair(body["kty"])));
+    if (rest[0] === "rotate") {
+      const newest = keys.get(name);
+      return newest ? added(collection, name, keys.add(name, makePair(kindOf(newest.value)))) : error(404);
+    }
     return keyOperation(keys.get(name, rest[0]), rest[1], body);
   };
 
@@ -104,7 +107,8 @@ export async function startKeyVaultDouble({ pageSize = 25 } = {}): Promise<KeyVa
       return `${url}/keys/${name}/${version.version}`;
     },
     addSecret: (name, value) => void secrets.add(name, value),
-    failNext: (times, status) => void Object.assign(failure, { times, status }),
+    failNext: (times, status, retryAfterSeconds = 0) =>
+      void Object.assign(failure, { times, status, retryAfterSeconds }),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -212,6 +216,10 @@ function makePair(kind: unknown): KeyPair {
   return kind === "EC"
     ? generateKeyPairSync("ec", { namedCurve: "P-256" })
     : generateKeyPairSync("rsa", { modulusLength: 3072 });
+}
+
+function kindOf({ publicKey }: KeyPair): "RSA" | "EC" {
+  return publicKey.asymmetricKeyType === "ec" ? "EC" : "RSA";
 }
 
 function error(status: number, headers?: Record<string, string>): Answer {

@@ -8,11 +8,19 @@ export interface Certificate {
   publicKey: KeyObject;
   notBefore: Date;
   notAfter: Date;
+  /** Until then it may go on signing where it can't be renewed; what it signs after `notAfter` is reported. */
+  graceUntil?: Date | undefined;
 }
 
 const TYPE = "resguardo-certificate";
 const headerSchema = z.object({ alg: z.literal("ES256"), typ: z.literal(TYPE), kid: z.string() });
-const claimsSchema = z.object({ publicKey: z.base64(), notBefore: z.iso.datetime(), notAfter: z.iso.datetime() });
+const instant = z.iso.datetime();
+const claimsSchema = z.object({
+  publicKey: z.base64(),
+  notBefore: instant,
+  notAfter: instant,
+  graceUntil: instant.optional(),
+});
 
 /** Signs a certificate: a compact JWS with ES256. Throws what the signing key throws. */
 export async function certify(signingKey: SigningKey, certificate: Certificate): Promise<string> {
@@ -20,6 +28,7 @@ export async function certify(signingKey: SigningKey, certificate: Certificate):
     publicKey: certificate.publicKey.export({ type: "spki", format: "der" }).toString("base64"),
     notBefore: certificate.notBefore.toISOString(),
     notAfter: certificate.notAfter.toISOString(),
+    ...(certificate.graceUntil && { graceUntil: certificate.graceUntil.toISOString() }),
   };
   const input = `${encodePart({ alg: "ES256", typ: TYPE, kid: signingKey.keyId })}.${encodePart(claims)}`;
   const signature = await signingKey.sign(Buffer.from(input, "ascii"));
@@ -44,12 +53,15 @@ export function readCertificate(
       },
     );
   }
-  if (!verifyEs256(`${header}.${claims}`, signature, signingKey)) throw invalid(name, "its signature does not verify");
-  const { publicKey, notBefore, notAfter } = parsePart(claims, claimsSchema, name);
+  if (!verifyEs256(`${header}.${claims}`, signature, signingKey.publicKey)) {
+    throw invalid(name, "its signature does not verify");
+  }
+  const { publicKey, notBefore, notAfter, graceUntil } = parsePart(claims, claimsSchema, name);
   return {
     publicKey: readSpki(publicKey, name),
     notBefore: new Date(notBefore),
     notAfter: new Date(notAfter),
+    ...(graceUntil !== undefined && { graceUntil: new Date(graceUntil) }),
     signingKeyId: kid,
   };
 }

@@ -1,5 +1,5 @@
 import { constants, publicEncrypt, randomBytes } from "node:crypto";
-import { AppError } from "../../core/errors.ts";
+import { AppError, toAppError } from "../../core/errors.ts";
 import type { DecryptionKey, EncryptionKey, Recipient, RecipientRole } from "./key.ts";
 
 const DATA_KEY_BYTES = 32;
@@ -28,19 +28,44 @@ export function wrapDataKey(dataKey: Uint8Array, role: RecipientRole, key: Encry
  * and what the key's service throws.
  */
 export async function unwrapDataKey(recipients: readonly Recipient[], keys: readonly DecryptionKey[]): Promise<Buffer> {
+  let failure: AppError | undefined;
   for (const key of keys) {
-    const recipient = recipients.find((candidate) => key.accepts(candidate));
-    if (!recipient) continue;
-    const dataKey = await key.unwrap(recipient);
-    if (dataKey.length === DATA_KEY_BYTES) return dataKey;
-    throw new AppError(
-      "KEY_NOT_RECIPIENT",
-      `key ${key.keyId}: the wrapped data key has ${dataKey.length} bytes, expected 32`,
-    );
+    for (const recipient of recipients.filter((candidate) => key.accepts(candidate))) {
+      try {
+        return await unwrapOne(recipient, key);
+      } catch (error: unknown) {
+        // A version that its service has disabled, or a damaged copy: another one may still open.
+        const problem = toAppError(error);
+        if (!["KEY_NOT_RECIPIENT", "KEY_SERVICE_REFUSED"].includes(problem.code)) throw error;
+        failure ??= problem;
+      }
+    }
   }
+  if (failure !== undefined) throw failure;
   const wanted = recipients.map(({ role, keyId }) => `${keyId} (${role})`).join(" or ");
   const found = keys.length === 0 ? "none" : keys.map((key) => key.keyId).join(", ");
   throw new AppError("KEY_NOT_RECIPIENT", `the backup is sealed for key ${wanted}, found ${found}`, {
     hint: "Give the private key with one of these ids; `keys/ID.json` in the vault says what each of them is.",
   });
+}
+
+async function unwrapOne(recipient: Recipient, key: DecryptionKey): Promise<Buffer> {
+  const dataKey = await key.unwrap(recipient);
+  if (dataKey.length === DATA_KEY_BYTES) return dataKey;
+  throw new AppError(
+    "KEY_NOT_RECIPIENT",
+    `key ${key.keyId}: the wrapped data key has ${dataKey.length} bytes, expected 32`,
+  );
+}
+
+/** Several private keys as one, that opens what any of them opens; it goes by the name of the first. */
+export function anyKey(keys: readonly DecryptionKey[]): DecryptionKey {
+  const [first] = keys;
+  if (first === undefined) throw new AppError("INVARIANT", "a set of private keys without any");
+  if (keys.length === 1) return first;
+  return {
+    keyId: first.keyId,
+    accepts: (recipient) => keys.some((key) => key.accepts(recipient)),
+    unwrap: async (recipient) => (keys.find((key) => key.accepts(recipient)) ?? first).unwrap(recipient),
+  };
 }

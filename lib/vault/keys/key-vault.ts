@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
-import type { CryptographyClient, JsonWebKey, KeyVaultKey } from "@azure/keyvault-keys";
+import type { CryptographyClient, JsonWebKey, KeyClient, KeyVaultKey } from "@azure/keyvault-keys";
 import { AppError } from "../../core/errors.ts";
 import { checkKey, type KeyUse } from "./local-keys.ts";
 import { accessKeyVault, type KeyVaultAccess, type RetryOptions, toKeyServiceError } from "./key-vault-access.ts";
@@ -23,10 +23,48 @@ export async function openKeyVaultKey(
   use: KeyUse,
   retryOptions?: RetryOptions,
 ): Promise<KeyVaultKeyHandle> {
-  const { vaultUrl, name, version } = parseKeyUrl(keyUrl);
+  return fetchKey(await openClient(keyUrl, retryOptions), use, parseKeyUrl(keyUrl).version);
+}
+
+/** Every enabled version of the key at `keyUrl`, the newest first; just the one where the URL names a version. */
+export async function openKeyVaultVersions(
+  keyUrl: string,
+  use: KeyUse,
+  retryOptions?: RetryOptions,
+): Promise<KeyVaultKeyHandle[]> {
+  const opened = await openClient(keyUrl, retryOptions);
+  const newest = await fetchKey(opened, use, parseKeyUrl(keyUrl).version);
+  if (parseKeyUrl(keyUrl).version !== undefined) return [newest];
+  const listed = await Array.fromAsync(opened.client.listPropertiesOfKeyVersions(opened.name)).catch(
+    (error: unknown) => {
+      throw toKeyServiceError(error, keyUrl);
+    },
+  );
+  const others = listed
+    .filter(({ id, enabled }) => id !== newest.keyVaultKey && enabled !== false)
+    .toSorted((a, b) => Number(b.createdOn ?? 0) - Number(a.createdOn ?? 0));
+  return [newest, ...(await Promise.all(others.map(({ version }) => fetchKey(opened, use, version))))];
+}
+
+interface OpenedClient {
+  client: KeyClient;
+  access: KeyVaultAccess;
+  keyUrl: string;
+  name: string;
+}
+
+async function openClient(keyUrl: string, retryOptions: RetryOptions | undefined): Promise<OpenedClient> {
+  const { vaultUrl, name } = parseKeyUrl(keyUrl);
   const access = await accessKeyVault(keyUrl, keyUrl, retryOptions);
   const { KeyClient } = await import("@azure/keyvault-keys");
-  const client = new KeyClient(vaultUrl, access.credential, access.options);
+  return { client: new KeyClient(vaultUrl, access.credential, access.options), access, keyUrl, name };
+}
+
+async function fetchKey(
+  { client, access, keyUrl, name }: OpenedClient,
+  use: KeyUse,
+  version: string | undefined,
+): Promise<KeyVaultKeyHandle> {
   const found = await client.getKey(name, version === undefined ? {} : { version }).catch((error: unknown) => {
     throw toKeyServiceError(error, keyUrl);
   });

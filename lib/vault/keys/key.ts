@@ -40,8 +40,15 @@ export interface SigningKey {
   sign(data: Buffer): Promise<Buffer>;
 }
 
-/** Public signing keys by key id; whatever is signed by none of them is refused. */
-export type TrustedKeys = ReadonlyMap<string, KeyObject>;
+/** A public signing key that is believed. */
+export interface TrustedKey {
+  readonly publicKey: KeyObject;
+  /** Another key follows it; nothing that is dated later counts. */
+  readonly retiredAt?: Date;
+}
+
+/** Signing keys by key id; whatever is signed by none of them is refused. */
+export type TrustedKeys = ReadonlyMap<string, TrustedKey>;
 
 /** First 32 hex digits of the SHA-256 of the public key's SubjectPublicKeyInfo in DER. */
 export function keyIdOf(publicKey: KeyObject): string {
@@ -50,5 +57,5 @@ export function keyIdOf(publicKey: KeyObject): string {
 }
 
 export function trust(publicKeys: readonly KeyObject[]): TrustedKeys {
-  return new Map(publicKeys.map((key) => [keyIdOf(key), key]));
+  return new Map(publicKeys.map((publicKey) => [keyIdOf(publicKey), { publicKey }]));
 }

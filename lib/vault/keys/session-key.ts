@@ -8,7 +8,8 @@ import { keyIdOf, type SigningKey } from "./key.ts";
 /*
  * The signing key may lie in a key service, so it does not sign manifests: once a day it certifies a session key that
  * lives in this process only.
- *   none -> fresh -> due for renewal (still signs while the renewal fails) -> expired (signs nothing)
+ *   none -> fresh -> due for renewal (still signs while the renewal fails) -> expired, in grace (signs, told with each
+ *   renewal that fails; readers see it by `signedAt`) -> over (signs nothing)
  */
 
 const generate = promisify(generateKeyPair);
@@ -29,61 +30,82 @@ export interface SessionKey {
   certificate: string;
   notBefore: Date;
   notAfter: Date;
+  /** The end of its grace; `notAfter` where it has none. */
+  graceUntil: Date;
 }
 
 export interface SessionSigner {
   /** The long-lived key behind it. */
   readonly signingKey: Pick<SigningKey, "keyId" | "publicKey">;
-  /** A session key that is valid now. Throws KEY_SERVICE_UNAVAILABLE or KEY_SERVICE_REFUSED when none is and none can be had. */
+  /**
+   * A session key that may sign now. Throws KEY_SERVICE_UNAVAILABLE or KEY_SERVICE_REFUSED when none may and none can be had,
+   * and what `reopen` throws.
+   */
   current(): Promise<SessionKey>;
 }
 
 export interface SessionSignerOptions {
   signingKey: SigningKey;
   clock: Clock;
+  /** The signing key as it is at a later renewal: another one may have followed it. Default: the same. */
+  reopen?: () => Promise<SigningKey>;
+  /** How long after its end a session key that can't be renewed goes on signing. Default 0 ms. */
+  graceMs?: number;
   /** Told of a renewal that failed while the old key still signs. */
-  onRenewalFailed?: (error: AppError, validUntil: Date) => void;
+  onRenewalFailed?: (error: AppError, old: SessionKey) => void;
 }
 
 export function openSessionSigner(options: SessionSignerOptions): SessionSigner {
-  const { signingKey, clock, onRenewalFailed = () => {} } = options;
+  const { clock, reopen, graceMs = 0, onRenewalFailed = () => {} } = options;
+  let { signingKey } = options;
   let session: SessionKey | undefined;
   let renewal: Promise<SessionKey> | undefined;
   let retryAt = 0;
 
-  const renew = () =>
-    (renewal ??= makeSession(signingKey, clock()).finally(() => {
-      renewal = undefined;
-    }));
+  const renew = async (): Promise<SessionKey> => {
+    if (session && reopen) signingKey = await reopen();
+    return makeSession(signingKey, clock(), graceMs);
+  };
 
   return {
-    signingKey,
+    get signingKey() {
+      return signingKey;
+    },
     async current() {
       const now = clock().getTime();
       const old = session && isUsable(session, now) ? session : undefined;
       if (old && (old.notAfter.getTime() - now > RENEW_BEFORE_MS || now < retryAt)) return old;
       try {
-        session = await renew();
+        renewal ??= renew().finally(() => {
+          renewal = undefined;
+        });
+        session = await renewal;
         return session;
       } catch (error: unknown) {
         if (!old) throw error;
         retryAt = now + RETRY_AFTER_MS;
-        onRenewalFailed(toAppError(error), old.notAfter);
+        onRenewalFailed(toAppError(error), old);
         return old;
       }
     },
   };
 }
 
-function isUsable({ notBefore, notAfter }: SessionKey, now: number): boolean {
-  return now >= notBefore.getTime() && now < notAfter.getTime() - SPENT_BEFORE_MS;
+function isUsable({ notBefore, graceUntil }: SessionKey, now: number): boolean {
+  return now >= notBefore.getTime() && now < graceUntil.getTime() - SPENT_BEFORE_MS;
 }
 
-async function makeSession(signingKey: SigningKey, now: Date): Promise<SessionKey> {
+async function makeSession(signingKey: SigningKey, now: Date, graceMs: number): Promise<SessionKey> {
   const { privateKey } = await generate("ec", { namedCurve: "P-256" });
   const publicKey = createPublicKey(privateKey);
   const notBefore = new Date(now.getTime() - BACKDATED_MS);
   const notAfter = new Date(now.getTime() + VALID_MS);
-  const certificate = await certify(signingKey, { publicKey, notBefore, notAfter });
-  return { keyId: keyIdOf(publicKey), privateKey, certificate, notBefore, notAfter };
+  const graceUntil = new Date(notAfter.getTime() + graceMs);
+  const certificate = await certify(signingKey, {
+    publicKey,
+    notBefore,
+    notAfter,
+    ...(graceMs > 0 && { graceUntil }),
+  });
+  return { keyId: keyIdOf(publicKey), privateKey, certificate, notBefore, notAfter, graceUntil };
 }

@@ -89,6 +89,16 @@ describe("evaluateVault", () => {
     });
   });
 
+  it("calls a source late whose newest record was signed after its session key's day", () => {
+    const view = backupAt("2026-11-21T03:00:00Z");
+    if ("error" in view || view.newest === undefined) throw new Error("no backup");
+    const newest = { ...view.newest, graceUntil: "2026-11-24T00:00:00.000Z" };
+    expect(evaluateVault({ ...view, newest }, source, NOW)).toMatchObject({
+      state: "late",
+      reason: { code: "SIGNED_IN_GRACE", message: expect.stringContaining("2026-11-24T00:00:00.000Z") },
+    });
+  });
+
   it("trusts no backup from the future", () => {
     expect(evaluateVault(backupAt("2026-11-21T03:22:00Z"), source, NOW)).toMatchObject({
       state: "unknown",

@@ -4,6 +4,7 @@ import { type EnvelopeType, openEnvelope, signEnvelope } from "../../../lib/vaul
 import { trust } from "../../../lib/vault/keys/key.ts";
 import { localSigningKey } from "../../../lib/vault/keys/local-keys.ts";
 import { openSessionSigner } from "../../../lib/vault/keys/session-key.ts";
+import { goldenPair } from "../../support/golden-keys.ts";
 import { testKeys, tickingClock } from "../../support/vault-fixture.ts";
 
 const NOW = new Date("2026-11-21T23:04:13.123Z");
@@ -95,6 +96,22 @@ describe("a signed record", () => {
     for (const at of ["2026-11-21T22:59:13.122Z", "2026-11-22T23:04:13.124Z"]) {
       expect(code(await signed(new Date(at)))).toBe("SIGNATURE_INVALID");
     }
+  });
+
+  it("is accepted in the grace of a session key that expired, and says so", async () => {
+    const hour = 3_600_000;
+    const granting = openSessionSigner({
+      signingKey: localSigningKey(goldenPair("sign").privateKey),
+      clock: () => NOW,
+      graceMs: 24 * hour,
+    });
+    const at = async (ms: number) => {
+      const bytes = await signEnvelope("resguardo-run", PAYLOAD, granting, () => new Date(NOW.getTime() + ms));
+      return JSON.parse(bytes.toString("utf8")) as Parts;
+    };
+    expect(open(await at(24 * hour))).not.toHaveProperty("graceUntil");
+    expect(open(await at(24 * hour + 1))).toMatchObject({ graceUntil: "2026-11-23T23:04:13.123Z" });
+    expect(code(await at(48 * hour + 1))).toBe("SIGNATURE_INVALID");
   });
 
   it("can't stand in for a record of another kind, nor name another algorithm", async () => {

@@ -5,11 +5,12 @@ import { keyIdOf, type SigningKey, trust } from "../../../../lib/vault/keys/key.
 import { localSigningKey } from "../../../../lib/vault/keys/local-keys.ts";
 import { openSessionSigner } from "../../../../lib/vault/keys/session-key.ts";
 import { goldenPair } from "../../../support/golden-keys.ts";
+import { newSigningKey } from "../../../support/signing-keys.ts";
 
 const HOUR_MS = 3_600_000;
 
 /** A signing key that counts its uses and can be out of reach, and a clock that is set by hand. */
-function setUp() {
+function setUp(graceMs = 0) {
   const local = localSigningKey(goldenPair("sign").privateKey);
   const state = { nowMs: Date.parse("2026-11-21T00:00:00Z"), calls: 0, isDown: false };
   const signingKey: SigningKey = {
@@ -24,7 +25,8 @@ function setUp() {
   const signer = openSessionSigner({
     signingKey,
     clock: () => new Date(state.nowMs),
-    onRenewalFailed: ({ code }, validUntil) => failed.push({ code, validUntil: validUntil.toISOString() }),
+    graceMs,
+    onRenewalFailed: ({ code }, { notAfter }) => failed.push({ code, validUntil: notAfter.toISOString() }),
   });
   return { state, signer, failed };
 }
@@ -80,6 +82,35 @@ describe("a session key", () => {
 
     state.isDown = false;
     expect((await signer.current()).keyId).not.toBe(first.keyId);
+  });
+
+  it("goes on after its day while it can't be renewed, as long as its certificate grants, and no longer", async () => {
+    const { state, signer, failed } = setUp(3 * 24 * HOUR_MS);
+    const first = await signer.current();
+    const { graceUntil } = readCertificate(first.certificate, trust([goldenPair("sign").publicKey]), "x");
+    expect(graceUntil).toEqual(new Date("2026-11-25T00:00:00Z"));
+    state.isDown = true;
+    state.nowMs += 95 * HOUR_MS;
+    expect(await signer.current()).toBe(first);
+    expect(failed).toHaveLength(1);
+
+    state.nowMs += HOUR_MS;
+    await expect(signer.current()).rejects.toMatchObject({ code: "KEY_SERVICE_UNAVAILABLE" });
+
+    state.isDown = false;
+    expect((await signer.current()).notAfter).toEqual(new Date("2026-11-26T00:00:00Z"));
+  });
+
+  it("is renewed by the key that follows, once there is one", async () => {
+    const [old, next] = [localSigningKey(goldenPair("sign").privateKey), newSigningKey()];
+    let nowMs = Date.parse("2026-11-21T00:00:00Z");
+    const signer = openSessionSigner({ signingKey: old, reopen: async () => next, clock: () => new Date(nowMs) });
+    const first = await signer.current();
+    expect(readCertificate(first.certificate, trust([old.publicKey]), "x").signingKeyId).toBe(old.keyId);
+    nowMs += 20 * HOUR_MS;
+    const second = await signer.current();
+    expect(readCertificate(second.certificate, trust([next.publicKey]), "x").signingKeyId).toBe(next.keyId);
+    expect(signer.signingKey.keyId).toBe(next.keyId);
   });
 
   it("tries to renew again after a minute", async () => {
