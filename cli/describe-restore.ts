@@ -13,7 +13,7 @@ export function describePlan(plan: PlannedRestore): string[] {
         `  ${from === to ? from : `${from} as ${to}`}: ${formatCount(tables)} tables, ${formatCount(rows)} rows`,
     ),
     `reads ${formatBytes(plan.storedBytes)}, which unfold to ${formatBytes(plan.plainBytes)}; ` +
-      `expected time ${formatDuration(plan.expectedSeconds * 1000)}`,
+      `expected time ${describeExpected(plan)}`,
     ...plan.findings
       .filter(({ ok }) => ok !== true)
       .map(
@@ -23,6 +23,14 @@ export function describePlan(plan: PlannedRestore): string[] {
     ...describeNotCarriedOver(plan.notCarriedOver),
   ];
 }
+
+/** A time, and what it is reckoned from. */
+export function describeExpected({ expectedSeconds, expectedBasis }: ExpectedRestore): string {
+  const reason = expectedBasis === "measured" ? "as drills took" : "by default rates; a drill measures";
+  return `${formatDuration(expectedSeconds * 1000)} (${reason})`;
+}
+
+type ExpectedRestore = Pick<PlannedRestore, "expectedSeconds" | "expectedBasis">;
 
 function describeLog({ log, requested }: PlannedRestore): string[] {
   if (log === null) return [];

@@ -1,5 +1,6 @@
 import { recoveryWindowsOf, type VaultWindows } from "../../lib/restore/list.ts";
 import { openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
+import { describeExpected } from "../describe-restore.ts";
 import { formatTable } from "../table.ts";
 
 export const addWindow: AddCommand = (program, state) => {
@@ -11,13 +12,16 @@ export const addWindow: AddCommand = (program, state) => {
       const vaults = await recoveryWindowsOf(await openCommandContext(options), source);
       const rows = vaults.flatMap(({ vault, windows, error }) =>
         error
-          ? [[vault, "-", "-", `${error.code}: ${error.message}`]]
-          : windows.map(({ from, until, backup }) => [vault, from, until, backup]),
+          ? [[vault, "-", "-", `${error.code}: ${error.message}`, "-"]]
+          : windows.map((window) => [vault, window.from, window.until, window.backup, describeExpected(window)]),
       );
       const lines =
         rows.length === 0
           ? ["nothing can be restored yet"]
-          : [...formatTable(["vault", "from", "until", "newest backup"], rows), ...vaults.flatMap(describeGaps)];
+          : [
+              ...formatTable(["vault", "from", "until", "newest backup", "to restore its end"], rows),
+              ...vaults.flatMap(describeGaps),
+            ];
       print(options, { source, vaults }, lines);
       if (vaults.some(({ windows }) => windows.length === 0)) state.exitCode = 1;
     });

@@ -1,7 +1,9 @@
-import { AppError, reportError } from "../core/errors.ts";
+import { AppError, reportError, toAppError } from "../core/errors.ts";
 import type { RestoreTestPolicy, SourcePolicy } from "../core/policy-schema.ts";
 import { formatDuration, parseDuration } from "../core/time.ts";
-import type { Work, WorkResult } from "../sources/work.ts";
+import type { Work, WorkContext, WorkResult } from "../sources/work.ts";
+import { vaultsOf } from "../vault/context.ts";
+import { measuredBy, rememberMeasured } from "./measured-restores.ts";
 import { prepareRestore, type RestoreOutcome, runRestore } from "./restore-source.ts";
 
 const TEAR_DOWN_MS = 10 * 60_000;
@@ -12,7 +14,8 @@ const TEAR_DOWN_MS = 10 * 60_000;
  * Fails, with every check in the receipt, when anything differs or a promise is missed. Throws what stops the restore.
  */
 export function runDrill(kind: RestoreTestPolicy["kind"]): Work {
-  return async ({ context, source, logger, progress, signal }) => {
+  return async (work) => {
+    const { context, source, logger, progress, signal } = work;
     const startedAt = context.clock();
     const test = findTest(source, kind);
     const prepared = await prepareRestore(context, {
@@ -33,13 +36,34 @@ export function runDrill(kind: RestoreTestPolicy["kind"]): Work {
     // A drill that was killed left its rows: gone on with, they would make the time of this one look better than it is.
     await prepared.engine.removeRestored(prepared.request, prepared.reader);
     try {
-      return judge(source, await runRestore(prepared), startedAt);
+      const outcome = await runRestore(prepared);
+      const result = judge(source, outcome, startedAt);
+      if (outcome.identical) await remember(work, result);
+      return result;
     } finally {
       // Also when the drill itself was stopped: the scratch server is left as it was found.
       const request = { ...prepared.request, signal: AbortSignal.timeout(TEAR_DOWN_MS) };
       await prepared.engine.removeRestored(request, prepared.reader);
     }
   };
+}
+
+/** What the drill measured is what later restores are expected to take. */
+async function remember(
+  { context, source, runId, logger, signal }: WorkContext,
+  { figures }: WorkResult,
+): Promise<void> {
+  const measured = measuredBy(runId, figures);
+  if (measured === undefined) throw new AppError("INVARIANT", "the figures of a drill are not what they were");
+  const trusted = await context.trustedKeys();
+  for (const vault of vaultsOf(context, source)) {
+    try {
+      await rememberMeasured({ vault, source: source.name, trusted, signal }, measured);
+    } catch (error: unknown) {
+      if (toAppError(error).kind !== "storage") throw error;
+      logger.warn("measured-restore-not-kept", { vault: vault.name, ...reportError(error) });
+    }
+  }
 }
 
 function judge(source: SourcePolicy, outcome: RestoreOutcome, startedAt: Date): WorkResult {

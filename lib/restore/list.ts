@@ -1,3 +1,4 @@
+import { engineOf } from "../sources/engines.ts";
 import { type FullBackup, readRecoveryWindows, type RecoveryGap, type RecoveryWindow } from "../sources/log-windows.ts";
 import { reportError, toAppError, type ErrorReport } from "../core/errors.ts";
 import { findSource } from "../core/policy.ts";
@@ -6,7 +7,10 @@ import { listBackups as listCatalogue, type CatalogueEntry, type CatalogueQuery 
 import { assertComplete } from "../vault/complete.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
 import { type KnownDamage, readDamage } from "../vault/damage.ts";
+import type { LogChain } from "../vault/segment-chain.ts";
 import type { Vault } from "../vault/vault.ts";
+import { type ExpectedTime, expectTime, type RestoreAmount } from "./expected-time.ts";
+import { readMeasured } from "./measured-restores.ts";
 
 /** One line of `list`: a backup that can be restored, or what lies there and can't, with the reason. */
 export type ListedBackup =
@@ -33,9 +37,15 @@ export async function listBackups(context: Context, sourceName?: string): Promis
   return listed;
 }
 
+/** A window, and how long a restore of its end should take. */
+export interface TimedWindow extends Omit<RecoveryWindow, "chain" | "isAhead"> {
+  expectedSeconds: number;
+  expectedBasis: ExpectedTime["basis"];
+}
+
 export interface VaultWindows {
   vault: string;
-  windows: Omit<RecoveryWindow, "chain" | "isAhead">[];
+  windows: TimedWindow[];
   gaps: RecoveryGap[];
   /** The newest log that no full backup leads into yet. */
   unusable?: { reason: string; message: string };
@@ -50,8 +60,15 @@ export async function recoveryWindowsOf(context: Context, sourceName: string): P
     vaultsOf(context, source).map(async (vault): Promise<VaultWindows> => {
       try {
         const query = { vault, source: source.name, trusted };
-        const found = await readRecoveryWindows(query, source.kind, await completeFulls(query));
-        const windows = found.windows.map(({ chain: _chain, isAhead: _isAhead, ...window }) => window);
+        const fulls = await completeFulls(query);
+        const found = await readRecoveryWindows(query, source.kind, fulls);
+        const measured = await readMeasured(query);
+        const { restoreRates } = engineOf(source.kind);
+        const windows = found.windows.map(({ chain, isAhead: _isAhead, ...window }) => {
+          const full = fulls.find(({ id }) => id === window.backup);
+          const { seconds, basis } = expectTime(amountOf(full, chain), measured, restoreRates);
+          return { ...window, expectedSeconds: seconds, expectedBasis: basis };
+        });
         const { gaps, unusable } = found;
         return { vault: vault.name, windows, gaps, ...(unusable && { unusable }) };
       } catch (error: unknown) {
@@ -62,13 +79,29 @@ export async function recoveryWindowsOf(context: Context, sourceName: string): P
   );
 }
 
-async function completeFulls(query: CatalogueQuery): Promise<FullBackup[]> {
-  const fulls: FullBackup[] = [];
+/** The full backup and all of the log that comes after it. */
+function amountOf(full: SizedBackup | undefined, chain: LogChain | undefined): RestoreAmount {
+  const amount = { plainBytes: full?.plainBytes ?? 0, logBytes: 0, transactions: 0 };
+  const segments = chain?.segments ?? [];
+  const first = segments.findIndex(({ lastCommitAt }) => (lastCommitAt ?? "") > (full?.consistentAt ?? ""));
+  for (const { plainBytes, transactions } of first === -1 ? [] : segments.slice(first)) {
+    amount.logBytes += plainBytes;
+    amount.transactions += transactions;
+  }
+  return amount;
+}
+
+interface SizedBackup extends FullBackup {
+  plainBytes: number;
+}
+
+async function completeFulls(query: CatalogueQuery): Promise<SizedBackup[]> {
+  const fulls: SizedBackup[] = [];
   const damage = await readDamage(query);
   for (const entry of await listCatalogue(query)) {
     if (entry.state === "invalid" || (await describe(query.vault, entry, damage)).error !== undefined) continue;
-    const { id, consistentAt, position } = entry.content;
-    fulls.push({ id, consistentAt, position });
+    const { id, consistentAt, position, totals } = entry.content;
+    fulls.push({ id, consistentAt, position, plainBytes: totals.plainBytes });
   }
   return fulls;
 }

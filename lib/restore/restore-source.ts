@@ -14,6 +14,8 @@ import type { BackupReader } from "../vault/backup-reader.ts";
 import type { Context } from "../vault/context.ts";
 import { type FoundWindow, openFound, restorableWindows } from "./candidates.ts";
 import type { RestorePoint } from "./choose.ts";
+import { type ExpectedTime, expectTime } from "./expected-time.ts";
+import { readMeasured } from "./measured-restores.ts";
 import { findPoint, type FoundPoint } from "./to-instant.ts";
 
 export interface RestoreOptions extends Omit<RestoreRequest, "progress" | "instant"> {
@@ -42,6 +44,9 @@ interface Origin {
 export interface PlannedRestore extends RestorePlan, Origin {
   /** What of the log would be read and replayed; null for a full backup alone. */
   log: { segments: number; transactions: number; storedBytes: number; plainBytes: number } | null;
+  /** To load, compare and replay all of that. */
+  expectedSeconds: number;
+  expectedBasis: ExpectedTime["basis"];
 }
 
 /** The instant that a restore came to. */
@@ -77,7 +82,17 @@ export interface PreparedRestore {
 /** What a restore would do; changes nothing. Throws NO_BACKUP, TIME_OUTSIDE_WINDOW and what reading the vault throws. */
 export async function planRestore(context: Context, options: RestoreOptions): Promise<PlannedRestore> {
   const { engine, request, reader, found } = await prepareRestore(context, options);
-  return { ...originOf(found), ...(await engine.planRestore(request, reader)), log: planLog(found) };
+  const plan = await engine.planRestore(request, reader);
+  const log = planLog(found);
+  const amount = {
+    plainBytes: plan.plainBytes,
+    logBytes: log?.plainBytes ?? 0,
+    transactions: log?.transactions ?? 0,
+  };
+  const trusted = await context.trustedKeys();
+  const measured = await readMeasured({ vault: found.full.at, source: options.source, trusted });
+  const { seconds, basis } = expectTime(amount, measured, engine.restoreRates);
+  return { ...originOf(found), ...plan, log, expectedSeconds: seconds, expectedBasis: basis };
 }
 
 /**

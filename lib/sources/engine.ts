@@ -138,10 +138,18 @@ export interface RestorePlan {
   /** Bytes to be read from the vault, and what they unfold to. */
   storedBytes: number;
   plainBytes: number;
-  expectedSeconds: number;
   notCarriedOver: { object: string; reason: string }[];
   /** The target against the backup's needs. */
   findings: Finding[];
+}
+
+/** How fast restores are on two cores that the target's server shares, where nothing was measured. */
+export interface RestoreRates {
+  /** Of a full backup: rows, their indexes and the comparison. */
+  plainBytesPerSecond: number;
+  /** Of a replay; what its transactions cost beside their bytes is added. */
+  logBytesPerSecond: number;
+  transactionsPerSecond: number;
 }
 
 export interface RestoreReport {
@@ -184,6 +192,7 @@ export interface SourceEngine {
   placeInLog(full: EngineContent["position"], first: SegmentContent, last: SegmentContent): PlaceInLog;
   /** For a full backup and the log that ends with `last`. Throws USAGE for a text that names no transaction. */
   placeOfTransaction(id: string, full: EngineContent["position"], last: SegmentContent | undefined): PlaceOfTransaction;
+  restoreRates: RestoreRates;
   planRestore(request: RestoreRequest, reader: BackupReader): Promise<RestorePlan>;
   /** Which of these full backups an interrupted run of the same request had begun to restore on the target, if any. */
   findBegun(request: RestoreRequest, backups: readonly string[]): Promise<string | undefined>;

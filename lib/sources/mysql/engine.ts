@@ -4,7 +4,7 @@ import { holdsTransaction, readMysqlChanges } from "./changes.ts";
 import { compareMysql } from "./compare.ts";
 import { findBegun } from "./find-begun.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
-import { planMysqlRestore } from "./plan.ts";
+import { planMysqlRestore, RESTORE_RATES } from "./plan.ts";
 import { preflightMysql } from "./preflight.ts";
 import { placeInLog, placeOfTransaction } from "./place-in-log.ts";
 import { preflightMysqlTarget } from "./preflight-target.ts";
@@ -20,6 +20,7 @@ export const mysqlEngine: SourceEngine = {
   ship: shipMysql,
   placeInLog,
   placeOfTransaction,
+  restoreRates: RESTORE_RATES,
   planRestore: planMysqlRestore,
   findBegun,
   restore: restoreMysql,

@@ -1,21 +1,24 @@
 import { toAppError } from "../../core/errors.ts";
 import type { BackupReader } from "../../vault/backup-reader.ts";
-import type { Finding, RestorePlan, RestoreRequest } from "../engine.ts";
+import type { Finding, RestorePlan, RestoreRates, RestoreRequest } from "../engine.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { planForeignKeys, tableExists } from "./foreign-keys.ts";
 import { leftBehind } from "./programs.ts";
 import { readModel } from "./read-model.ts";
 import { recordSchema, RestoreRecord } from "./restore-record.ts";
 import { openRestoreSession } from "./restore-session.ts";
-import { weightOf } from "./restore-tables.ts";
 import { type RestoreSelection, selectItems, targetSchemas } from "./selection.ts";
 import { assertNotSource, preflightTarget } from "./target.ts";
 import { assertFree } from "./target-free.ts";
 import { readTargetObjects } from "./target-objects.ts";
 import { parseMysqlUrl } from "./url.ts";
 
-/** Of text and its weight in rows and indexes (see `weightOf`), on two cores shared with the server; measured, rounded down. */
-const WEIGHT_PER_SECOND = 60e6;
+/** Measured with one secondary index a table, and a log of small transactions; rounded down. */
+export const RESTORE_RATES: RestoreRates = {
+  plainBytesPerSecond: 30e6,
+  logBytesPerSecond: 7e6,
+  transactionsPerSecond: 20_000,
+};
 
 /** What a restore would do; reads the backup's definitions and asks the target, and changes nothing. */
 export async function planMysqlRestore(request: RestoreRequest, reader: BackupReader): Promise<RestorePlan> {
@@ -34,7 +37,6 @@ export async function planMysqlRestore(request: RestoreRequest, reader: BackupRe
     rows: sum(tables, ({ rows }) => rows),
     storedBytes: sum(blobs, ({ sizeBytes }) => sizeBytes),
     plainBytes: sum(blobs, ({ plainBytes }) => plainBytes),
-    expectedSeconds: Math.ceil(sum(tables, weightOf) / WEIGHT_PER_SECOND),
     notCarriedOver: [...left, ...leftBehind(selection)],
     findings: [
       ...(await preflightTarget(control, selection)),

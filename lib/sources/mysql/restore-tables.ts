@@ -129,7 +129,7 @@ export function tableTasks(
 }
 
 /** What a table costs to restore, in bytes of text that take as long to load. */
-export function weightOf({ rows, plainBytes, parts }: TableItem): number {
+function weightOf({ rows, plainBytes, parts }: TableItem): number {
   return plainBytes + rows * (ROW_WEIGHT + INDEX_WEIGHT * parts.indexes.length);
 }
 

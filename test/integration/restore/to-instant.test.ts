@@ -4,6 +4,7 @@ import type { JobMessage } from "../../../lib/jobs/message.ts";
 import { runJob } from "../../../lib/jobs/run-job.ts";
 import { runDrill } from "../../../lib/restore/drill.ts";
 import { parseRestorePoint } from "../../../lib/restore/choose.ts";
+import { recoveryWindowsOf } from "../../../lib/restore/list.ts";
 import { planRestore, restoreSource, type RestoreOptions } from "../../../lib/restore/restore-source.ts";
 import type { Context } from "../../../lib/vault/context.ts";
 import { connectTo, startTestMysql, type TestMysql } from "../../support/mysql.ts";
@@ -152,6 +153,7 @@ describe("a restore to an instant", () => {
     const plan = await planRestore(context, request("latest"));
     expect(plan.log?.transactions).toBeGreaterThan(5);
     expect(plan.log?.plainBytes).toBeGreaterThan(500);
+    expect(plan).toMatchObject({ expectedBasis: "default", expectedSeconds: 1 });
     expect(await schemas()).toBe("");
   });
 
@@ -217,6 +219,10 @@ describe("a drill", () => {
     expect(Number(figures["transactions"])).toBeGreaterThan(5);
     expect(checks.every(({ ok }) => ok)).toBe(true);
     expect(await schemas()).toBe("");
+    expect(await planRestore(context, request("latest"))).toMatchObject({ expectedBasis: "measured" });
+    for (const { windows } of await recoveryWindowsOf(context, "shop")) {
+      expect(windows).toMatchObject([{ expectedBasis: "measured", expectedSeconds: expect.any(Number) }]);
+    }
   });
 });
 
