@@ -126,7 +126,7 @@ interface VaultHead {
 
 /** The end of the log in each vault that answers, after each has got what it lacks from the one that is furthest. */
 async function readHeads(
-  { context, source, logger, signal }: WorkContext,
+  { context, source, logger }: WorkContext,
   queryOf: (vault: Vault) => Parameters<typeof findLogHead>[0],
 ): Promise<{ heads: VaultHead[]; behind: string[] }> {
   const behind: string[] = [];
@@ -151,7 +151,7 @@ async function readHeads(
   for (const { vault, head } of heads) {
     await tried(vault, async () => {
       if (leader !== undefined && head.segment?.id !== end?.id) {
-        const copied = await copyMissingSegments(source.name, leader, vault, head.segment?.id ?? "", { signal });
+        const copied = await copyMissingSegments(queryOf(leader), vault, head.segment?.id ?? "");
         logger.info("log-copied", { vault: vault.name, from: leader.name, segments: copied });
       }
       complete.push({ vault, head });

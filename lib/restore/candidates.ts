@@ -9,6 +9,7 @@ import { vaultsOf, type Context } from "../vault/context.ts";
 import { type KnownDamage, readDamage } from "../vault/damage.ts";
 import type { LogChain } from "../vault/segment-chain.ts";
 import { readSegment, type SegmentQuery, type ValidSegment } from "../vault/segment-head.ts";
+import { assertValid } from "../vault/segment-heads.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Candidate, CandidateWindow } from "./choose.ts";
 
@@ -98,9 +99,7 @@ async function windowsIn(
 async function withEnd(query: SegmentQuery, chain: LogChain): Promise<FoundWindow["log"]> {
   const end = chain.segments.at(-1);
   if (end === undefined) throw new AppError("INVARIANT", "a chain without a segment");
-  const last = await readSegment(query, end.id, end.sizeBytes);
-  if (last.state === "valid") return { chain, last };
-  throw new AppError(last.error.code, last.error.message);
+  return { chain, last: assertValid(await readSegment(query, end)) };
 }
 
 async function isComplete(vault: Vault, backup: ValidBackup, damage: KnownDamage, logger: Logger): Promise<boolean> {

@@ -4,10 +4,11 @@ import type { ChangesQuery, ChangesReport } from "../sources/changes.ts";
 import { engineOf } from "../sources/engines.ts";
 import type { SourceEngine } from "../sources/engine.ts";
 import { type Context, vaultsOf } from "../vault/context.ts";
-import { mapInOrder } from "../vault/map-in-order.ts";
 import { logChains } from "../vault/segment-chain.ts";
-import { readSegment, type SegmentQuery, type ValidSegment } from "../vault/segment-head.ts";
-import { listSegments, type SegmentEntry } from "../vault/segment-index.ts";
+import { readSegment, type SegmentQuery } from "../vault/segment-head.ts";
+import { assertValid, readValidSegments } from "../vault/segment-heads.ts";
+import { listSegments } from "../vault/segment-index.ts";
+import type { SegmentEntry } from "../vault/segment-place.ts";
 import { SegmentReader } from "../vault/segment-reader.ts";
 
 export interface ChangesRequest extends ChangesQuery {
@@ -21,7 +22,6 @@ export interface VaultChanges extends ChangesReport {
   vault: string;
 }
 
-const READS_IN_FLIGHT = 8;
 const LARGEST = 10;
 
 /** What the log in a vault says of a stretch of time, or of one transaction. Asks the source nothing. Throws NO_BACKUP, USAGE. */
@@ -32,12 +32,12 @@ export async function readChanges(context: Context, request: ChangesRequest): Pr
   const engine = engineOf(source.kind);
   const query = { vault, source: source.name, trusted: await context.trustedKeys() };
   const chains = logChains((await listSegments(query)).entries);
-  const reader = new SegmentReader(vault, [await context.decryptionKey()]);
+  const reader = new SegmentReader(query, [await context.decryptionKey()]);
   const reports: ChangesReport[] = [];
   for (const { segments } of chains) {
     const chosen = await chooseSegments(query, engine, segments, request);
-    const read = mapInOrder(chosen, READS_IN_FLIGHT, (entry) => readValid(query, entry));
-    reports.push(await engine.changes(request, await Array.fromAsync(read), (segment) => reader.read(segment)));
+    const read = await Array.fromAsync(readValidSegments(query, chosen));
+    reports.push(await engine.changes(request, read, (segment) => reader.read(segment)));
   }
   const whole = join(reports);
   if (request.at !== undefined && whole.transactions === 0) {
@@ -90,17 +90,11 @@ async function firstThatHolds(
     const middle = (low + high) >>> 1;
     const entry = segments[middle];
     if (entry === undefined) throw new AppError("INVARIANT", "a chain with a hole");
-    if (engine.holdsTransaction((await readValid(query, entry)).content, gtid)) high = middle;
+    const { content } = assertValid(await readSegment(query, entry));
+    if (engine.holdsTransaction(content, gtid)) high = middle;
     else low = middle + 1;
   }
   return low;
-}
-
-async function readValid(query: SegmentQuery, { id, sizeBytes }: SegmentEntry): Promise<ValidSegment> {
-  const segment = await readSegment(query, id, sizeBytes);
-  if (segment.state === "valid") return segment;
-  const { code, message, hint } = segment.error;
-  throw new AppError(code, message, hint === undefined ? {} : { hint });
 }
 
 function join(reports: readonly ChangesReport[]): ChangesReport {

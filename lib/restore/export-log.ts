@@ -1,9 +1,8 @@
 import { AppError } from "../core/errors.ts";
 import { findSource } from "../core/policy.ts";
 import { type ExportedFile, exportBinlog } from "../sources/mysql/export-binlog.ts";
-import { mapInOrder } from "../vault/map-in-order.ts";
 import { type Context, vaultsOf } from "../vault/context.ts";
-import { readSegment } from "../vault/segment-head.ts";
+import { readValidSegments } from "../vault/segment-heads.ts";
 import { listSegments } from "../vault/segment-index.ts";
 import { logChains } from "../vault/segment-chain.ts";
 import { SegmentReader } from "../vault/segment-reader.ts";
@@ -28,11 +27,7 @@ export async function exportLog(context: Context, request: ExportRequest): Promi
       hint: `Run \`resguardo ship ${source.name}\`.`,
     });
   }
-  const read = mapInOrder(chain.segments, 8, ({ id, sizeBytes }) => readSegment(query, id, sizeBytes));
-  const segments = (await Array.fromAsync(read)).map((segment) => {
-    if (segment.state === "valid") return segment;
-    throw new AppError(segment.error.code, segment.error.message);
-  });
-  const reader = new SegmentReader(vault, [await context.decryptionKey()]);
+  const segments = await Array.fromAsync(readValidSegments(query, chain.segments));
+  const reader = new SegmentReader(query, [await context.decryptionKey()]);
   return exportBinlog(segments, (segment) => reader.read(segment), request.folder);
 }

@@ -42,7 +42,7 @@ export async function findPoint(
   const { query, log } = window;
   const request = { kind: source.kind, chain: log.chain, full: positionOf(full), until };
   const segments = await readSegmentsAfter(query, request);
-  const reader = new SegmentReader(query.vault, [await context.decryptionKey()]);
+  const reader = new SegmentReader(query, [await context.decryptionKey()]);
   return {
     ...found,
     until: point.kind === "latest" ? toMicros(window.until) : until,

@@ -1,10 +1,10 @@
 import type { SourcePolicy } from "../core/policy-schema.ts";
 import { AppError } from "../core/errors.ts";
-import { mapInOrder } from "../vault/map-in-order.ts";
 import type { EngineContent } from "../vault/manifest.ts";
 import type { LogChain } from "../vault/segment-chain.ts";
 import { readSegment, type SegmentQuery, type ValidSegment } from "../vault/segment-head.ts";
-import type { SegmentEntry } from "../vault/segment-index.ts";
+import { assertValid, readValidSegments } from "../vault/segment-heads.ts";
+import type { SegmentEntry } from "../vault/segment-place.ts";
 import { engineOf } from "./engines.ts";
 
 export interface LogRequest {
@@ -16,8 +16,6 @@ export interface LogRequest {
   /** Nothing that was committed later is wanted; ISO 8601 with microseconds. Absent is everything. */
   until?: string | undefined;
 }
-
-const READS_IN_FLIGHT = 16;
 
 /**
  * The segments that lead from a full backup on, oldest first, each verified: from the first that holds anything the backup does
@@ -31,7 +29,7 @@ export async function readSegmentsAfter(query: SegmentQuery, request: LogRequest
   const end = segments.findIndex((entry, index) => index >= start && isLater(entry));
   // The one that begins later ends the transaction that the one before may have left unfinished.
   const wanted = segments.slice(start, end === -1 ? undefined : end + 1);
-  return Array.fromAsync(mapInOrder(wanted, READS_IN_FLIGHT, (entry) => readValid(query, entry)));
+  return Array.fromAsync(readValidSegments(query, wanted));
 }
 
 /** By halves: a backup is `before` a segment that something it lacks stands in front of, and then before all later ones. */
@@ -44,16 +42,9 @@ async function findStart(query: SegmentQuery, { kind, chain, full }: LogRequest)
     const middle = (low + high) >>> 1;
     const entry = segments[middle];
     if (entry === undefined) throw new AppError("INVARIANT", "a chain with a hole");
-    const { content } = await readValid(query, entry);
+    const { content } = assertValid(await readSegment(query, entry));
     if (engine.placeInLog(full, content, content) === "before") high = middle;
     else low = middle + 1;
   }
   return Math.max(0, low - 1);
-}
-
-async function readValid(query: SegmentQuery, { id, sizeBytes }: SegmentEntry): Promise<ValidSegment> {
-  const segment = await readSegment(query, id, sizeBytes);
-  if (segment.state === "valid") return segment;
-  const { code, message, hint } = segment.error;
-  throw new AppError(code, message, hint === undefined ? {} : { hint });
 }

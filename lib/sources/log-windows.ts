@@ -1,7 +1,9 @@
 import type { SourcePolicy } from "../core/policy-schema.ts";
 import { chainEnd, type LogChain, logChains } from "../vault/segment-chain.ts";
 import { readSegment, type SegmentQuery, type ValidSegment } from "../vault/segment-head.ts";
-import { type DamagedSegment, listSegments, type SegmentEntry } from "../vault/segment-index.ts";
+import type { DamagedSegment } from "../vault/segment-hours.ts";
+import { listSegments } from "../vault/segment-index.ts";
+import type { SegmentEntry } from "../vault/segment-place.ts";
 import type { EngineContent } from "../vault/manifest.ts";
 import { engineOf } from "./engines.ts";
 
@@ -94,7 +96,7 @@ async function readEnds(query: SegmentQuery, chain: LogChain): Promise<LogEnds |
 }
 
 async function readEntry(query: SegmentQuery, entry: SegmentEntry | undefined): Promise<ValidSegment | undefined> {
-  const segment = entry && (await readSegment(query, entry.id, entry.sizeBytes));
+  const segment = entry && (await readSegment(query, entry));
   return segment?.state === "valid" ? segment : undefined;
 }
 

@@ -3,7 +3,17 @@ import { AppError } from "../core/errors.ts";
 import { damagedBlob } from "./damaged-blob.ts";
 import { openAnyEnvelope } from "./envelope.ts";
 import type { TrustedKeys } from "./keys/key.ts";
-import { fullPlace, idOfRecord, keyName, KEYS_PREFIX, logPlace, type RecordPlace, runPlace } from "./names.ts";
+import { mergedCheck } from "./merged-check.ts";
+import {
+  fullPlace,
+  idOfRecord,
+  idsInMergedName,
+  keyName,
+  KEYS_PREFIX,
+  logPlace,
+  type RecordPlace,
+  runPlace,
+} from "./names.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
 import { segmentCheck } from "./segment-check.ts";
 
@@ -37,6 +47,8 @@ export interface CheckRequest {
 export function checkFor(request: CheckRequest): BlobCheck {
   const { expected, source, name } = request;
   if (expected !== "record") return contentCheck(request, expected);
+  const merged = idsInMergedName(source, name);
+  if (merged !== undefined) return mergedCheck(request, merged);
   const segmentId = idOfRecord(logPlace(source), name);
   return segmentId === undefined ? recordCheck(request) : segmentCheck(request, segmentId);
 }

@@ -17,6 +17,7 @@ export type EnvelopeType =
   | "resguardo-quarantine"
   | "resguardo-manifest"
   | "resguardo-segment"
+  | "resguardo-merged-log"
   | "resguardo-run"
   | "resguardo-proofs"
   | "resguardo-removal"

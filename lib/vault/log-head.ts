@@ -1,7 +1,9 @@
 import { toAppError } from "../core/errors.ts";
 import { encodeNamePart } from "./storage/blob-name.ts";
-import { idOfRecord, logPlace } from "./names.ts";
-import { readSegment, type Segment, type SegmentQuery, type ValidSegment } from "./segment-head.ts";
+import { readMerged } from "./merged-blob.ts";
+import { listSegmentBlobs, type SegmentBlob } from "./segment-blobs.ts";
+import { readSegment, type SegmentQuery, type ValidSegment } from "./segment-head.ts";
+import type { SegmentPlace } from "./segment-place.ts";
 
 /*
  * `log-head/{source}` in a vault's state names a segment near the end of the log, so that finding the end is a short listing.
@@ -37,20 +39,22 @@ export async function rememberLogHead(query: SegmentQuery, id: string): Promise<
 
 /** Undefined where no valid segment comes at or after that id. */
 async function headAfter(query: SegmentQuery, from: string): Promise<LogHead | undefined> {
-  const place = logPlace(query.source);
-  const found: { id: string; sizeBytes: number }[] = [];
   // `after` leaves its own name out, and the segment that is named may be the last one.
-  const after = `${place.prefix}${from.slice(0, -1)}`;
-  for await (const { name, sizeBytes } of query.vault.storage.data.list(place.prefix, { after })) {
-    const id = idOfRecord(place, name);
-    if (id !== undefined) found.push({ id, sizeBytes });
-  }
-  const newestId = found.at(-1)?.id;
-  for (const { id, sizeBytes } of found.toReversed()) {
-    const segment: Segment = await readSegment(query, id, sizeBytes);
-    if (segment.state === "valid") return { segment, newestId };
+  const found = await Array.fromAsync(listSegmentBlobs(query, from.slice(0, -1)));
+  const newestId = found.at(-1)?.lastId;
+  for (const blob of found.toReversed()) {
+    for (const place of (await placesIn(query, blob)).toReversed()) {
+      const segment = await readSegment(query, place);
+      if (segment.state === "valid") return { segment, newestId };
+    }
   }
   return from === "" && newestId !== undefined ? { segment: undefined, newestId } : undefined;
+}
+
+async function placesIn(query: SegmentQuery, blob: SegmentBlob): Promise<SegmentPlace[]> {
+  if (blob.mergedId === undefined) return [{ id: blob.lastId, sizeBytes: blob.sizeBytes }];
+  const merged = await readMerged(query, blob);
+  return merged.state === "valid" ? merged.parts : [];
 }
 
 function keyOf({ source }: SegmentQuery): string {

@@ -18,10 +18,18 @@ export function fullPlace(source: string): RecordPlace {
   return { prefix, nameOf: (id) => `${prefix}${id}/manifest.json` };
 }
 
-/** The log segments of a source: each blob is its manifest and its data. */
+/** The log segments of a source: each blob is its manifest and its data. Merged blobs lie among them. */
 export function logPlace(source: string): RecordPlace {
   const prefix = `${encodeNamePart(source)}/log/`;
   return { prefix, nameOf: (id) => `${prefix}${id}` };
+}
+
+/**
+ * The name of a blob that segments were merged into: the id of the last of them and one of its own. So a listing that starts
+ * after some segment misses no blob that holds a later one.
+ */
+export function mergedName(source: string, lastId: string, id: string): string {
+  return `${logPlace(source).prefix}${lastId}.${id}`;
 }
 
 /** The run records of a source. */
@@ -64,8 +72,18 @@ export function damagePlace(source: string): RecordPlace {
   return { prefix, nameOf: (id) => `${prefix}${id}.json` };
 }
 
-/** The id of what a blob belongs to: a backup, a segment, a run; undefined for a blob without one. */
+/** The ids in the name of a merged blob: of its last segment, and its own. */
+export function idsInMergedName(source: string, name: string): { lastId: string; mergedId: string } | undefined {
+  const place = logPlace(source);
+  const lastId = idInName(name, place.prefix);
+  const mergedId = lastId && idInName(name, `${place.nameOf(lastId)}.`);
+  return mergedId && mergedName(source, lastId, mergedId) === name ? { lastId, mergedId } : undefined;
+}
+
+/** The id of what a blob belongs to: a backup, a segment, a run, or of a merged blob itself; undefined for a blob without one. */
 export function idOfBlob(source: string, name: string): string | undefined {
+  const merged = idsInMergedName(source, name);
+  if (merged !== undefined) return merged.mergedId;
   const [, place] = name.startsWith(`${encodeNamePart(source)}/`) ? name.split("/") : [];
   return place === undefined ? undefined : idInName(name, `${encodeNamePart(source)}/${place}/`);
 }

@@ -1,4 +1,4 @@
-import type { SegmentEntry } from "./segment-index.ts";
+import type { SegmentEntry } from "./segment-place.ts";
 
 /** Segments without anything missing between them, oldest first. */
 export interface LogChain {

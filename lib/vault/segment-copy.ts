@@ -1,27 +1,22 @@
 import { toAppError } from "../core/errors.ts";
-import { idOfRecord, logPlace } from "./names.ts";
-import type { CallOptions } from "./storage/storage.ts";
+import { type MergedQuery, readMerged } from "./merged-blob.ts";
+import { listSegmentBlobs, type SegmentBlob } from "./segment-blobs.ts";
+import { listSegments } from "./segment-index.ts";
 import type { Vault } from "./vault.ts";
 
 /**
- * Copies the segments after `after` that one vault has and another lacks, oldest first, and returns how many. Bytes are copied
- * as they are: signature and seal do not depend on the vault.
+ * Copies the segments after `after` that the vault of `from` has and `to` lacks, oldest first, and returns how many blobs that
+ * were. Bytes are copied as they are: signature and seal do not depend on the vault.
  */
-export async function copyMissingSegments(
-  source: string,
-  from: Vault,
-  to: Vault,
-  after: string,
-  options: CallOptions = {},
-): Promise<number> {
-  const place = logPlace(source);
-  const there = new Set(await idsAfter(to, source, after));
+export async function copyMissingSegments(from: MergedQuery, to: Vault, after: string): Promise<number> {
+  const options = from.signal ? { signal: from.signal } : {};
+  const { entries, damaged } = await listSegments({ ...from, vault: to }, after);
+  const there = new Set([...entries, ...damaged].map(({ id }) => id));
   let copied = 0;
-  for (const id of await idsAfter(from, source, after)) {
-    if (there.has(id)) continue;
-    const name = place.nameOf(id);
+  for await (const blob of listSegmentBlobs(from, after)) {
+    if (!(await idsIn(from, blob)).some((id) => id > after && !there.has(id))) continue;
     try {
-      await to.storage.data.create(name, from.storage.data.read(name, undefined, options), options);
+      await to.storage.data.create(blob.name, from.vault.storage.data.read(blob.name, undefined, options), options);
       copied++;
     } catch (error: unknown) {
       if (toAppError(error).code !== "BLOB_EXISTS") throw error;
@@ -30,12 +25,8 @@ export async function copyMissingSegments(
   return copied;
 }
 
-async function idsAfter(vault: Vault, source: string, after: string): Promise<string[]> {
-  const place = logPlace(source);
-  const ids: string[] = [];
-  for await (const { name } of vault.storage.data.list(place.prefix, { after: `${place.prefix}${after}` })) {
-    const id = idOfRecord(place, name);
-    if (id !== undefined) ids.push(id);
-  }
-  return ids;
+async function idsIn(query: MergedQuery, blob: SegmentBlob): Promise<string[]> {
+  if (blob.mergedId === undefined) return [blob.lastId];
+  const merged = await readMerged(query, blob);
+  return merged.state === "valid" ? merged.parts.map(({ id }) => id) : [];
 }

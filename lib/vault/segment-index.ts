@@ -1,71 +1,41 @@
-import { z } from "zod";
-import { toAppError } from "../core/errors.ts";
-import type { ErrorReport } from "../core/errors.ts";
+import { type KnownDamage, readDamage } from "./damage.ts";
 import { mapInOrder } from "./map-in-order.ts";
-import { readDamage } from "./damage.ts";
-import { encodeNamePart } from "./storage/blob-name.ts";
-import { idOfRecord, logPlace } from "./names.ts";
-import { readSegment, type SegmentQuery, type ValidSegment } from "./segment-head.ts";
-import type { StateStore } from "./storage/storage.ts";
+import { type InvalidMerged, readMerged, type ValidMerged } from "./merged-blob.ts";
+import { logPlace } from "./names.ts";
+import { listSegmentBlobs, type SegmentBlob } from "./segment-blobs.ts";
+import type { SegmentQuery } from "./segment-head.ts";
+import { readSegments } from "./segment-heads.ts";
+import { type DamagedSegment, readSegmentHours, type SegmentList } from "./segment-hours.ts";
+import type { SegmentEntry } from "./segment-place.ts";
 
-/*
- * What planning needs of each segment, kept by the hour in `log-index/{source}/{hour}` of a vault's state, for a week has
- * 60,000 of them. An entry is written after the segment's signature was verified and counts only while a blob of that name
- * and size stands there. The index is a cache: without it the manifests are read again, and a restore verifies each one anyway.
- */
-
-const text = z.string();
-const entrySchema = z.object({
-  id: text,
-  sizeBytes: z.int(),
-  /** Of the segment before it; null where a chain starts. */
-  follows: text.nullable(),
-  /** Why a chain starts here. */
-  start: z.object({ reason: text, message: text }).nullable(),
-  firstCommitAt: text.nullable(),
-  lastCommitAt: text.nullable(),
-  caughtUpAt: text.nullable(),
-  transactions: z.int(),
-  isComplete: z.boolean(),
-  plainBytes: z.int(),
-  sha256: text,
-  signingKeyId: text,
-});
-const hourSchema = z.object({ v: z.literal(1), entries: z.array(entrySchema) });
-
-/** A segment as planning sees it. */
-export type SegmentEntry = z.output<typeof entrySchema>;
-
-/** A segment that lies there and can't be believed. */
-export interface DamagedSegment {
-  id: string;
-  error: ErrorReport;
-}
-
-export interface SegmentList {
-  /** In the order of their ids. */
-  entries: SegmentEntry[];
+/** What lies in the place of a source's log in one vault, blob by blob. */
+interface LogContents {
+  /** Segments in blobs of their own, in order; merged ones may hold them as well. */
+  alone: SegmentEntry[];
+  /** Blobs of single segments that can't be believed. */
   damaged: DamagedSegment[];
+  /** In the order of their last segments. */
+  merged: (ValidMerged | InvalidMerged)[];
 }
 
-const HOUR_DIGITS = "20261121T23".length;
-const READS_IN_FLIGHT = 16;
+const READS_IN_FLIGHT = 4;
 
-/** The segments of a source in one vault, from the first id that sorts after `after`. Throws what the storage throws. */
-export async function listSegments(query: SegmentQuery, after = ""): Promise<SegmentList> {
-  const list: SegmentList = { entries: [], damaged: [] };
-  for await (const hour of mapInOrder(await stored(query, after), 4, (found) => readHour(query, found))) {
-    for (const entry of hour.entries) list.entries.push(entry);
-    list.damaged.push(...hour.damaged);
-  }
-  return withoutDamaged(query, list);
-}
-
-/** The index knows signatures and sizes; that the bytes behind them are bad is known where they were read. */
-async function withoutDamaged(query: SegmentQuery, list: SegmentList): Promise<SegmentList> {
+/** Reads the log's place, from the first blob that holds a segment whose id sorts after `after`. Throws what the storage throws. */
+async function readLogContents(query: SegmentQuery, after = ""): Promise<LogContents> {
+  const own: SegmentBlob[] = [];
+  const shared: SegmentBlob[] = [];
+  for await (const blob of listSegmentBlobs(query, after)) (blob.mergedId === undefined ? own : shared).push(blob);
+  const list = await readSegmentHours(query, own);
+  const merged = await Array.fromAsync(mapInOrder(shared, READS_IN_FLIGHT, (blob) => readMerged(query, blob)));
   const known = await readDamage(query);
+  const { entries, damaged } = withoutDamaged(query, list, known);
+  return { alone: entries, damaged, merged: merged.map((blob) => asDamaged(blob, known)) };
+}
+
+/** Signatures and sizes are known here; that the bytes behind them are bad is known where they were read. */
+function withoutDamaged({ source }: SegmentQuery, list: SegmentList, known: KnownDamage): SegmentList {
   if (known.size === 0) return list;
-  const place = logPlace(query.source);
+  const place = logPlace(source);
   const entries: SegmentEntry[] = [];
   const damaged = [...list.damaged];
   for (const entry of list.entries) {
@@ -76,78 +46,41 @@ async function withoutDamaged(query: SegmentQuery, list: SegmentList): Promise<S
   return { entries, damaged };
 }
 
-interface Hour {
-  name: string;
-  /** Sizes by id, in order. */
-  sizes: Map<string, number>;
+function asDamaged(merged: ValidMerged | InvalidMerged, known: KnownDamage): ValidMerged | InvalidMerged {
+  const bad = known.get(merged.blob.name);
+  return bad === undefined ? merged : { state: "invalid", blob: merged.blob, error: bad.reason };
 }
 
-/** What stands in the vault, by the hour. */
-async function stored({ vault, source, signal }: SegmentQuery, after: string): Promise<Hour[]> {
-  const place = logPlace(source);
-  const hours: Hour[] = [];
-  const options = { after: `${place.prefix}${after}`, ...(signal && { signal }) };
-  for await (const { name, sizeBytes } of vault.storage.data.list(place.prefix, options)) {
-    const id = idOfRecord(place, name);
-    if (id === undefined) continue;
-    const hour = id.slice(0, HOUR_DIGITS);
-    if (hours.at(-1)?.name !== hour) hours.push({ name: hour, sizes: new Map() });
-    hours.at(-1)?.sizes.set(id, sizeBytes);
+/**
+ * The segments of a source in one vault, from the first id that sorts after `after`. One that lies in a blob of its own and in
+ * a merged one counts once, where it stands alone. Throws what the storage throws.
+ */
+export async function listSegments(query: SegmentQuery, after = ""): Promise<SegmentList> {
+  const { alone, damaged, merged } = await readLogContents(query, after);
+  if (merged.length === 0) return { entries: alone, damaged };
+  const entries = new Map(alone.map((entry) => [entry.id, entry]));
+  const bad = new Map(damaged.map((segment) => [segment.id, segment]));
+  for (const shared of merged) {
+    if (shared.state === "invalid") {
+      const { lastId } = shared.blob;
+      if (!bad.has(lastId)) bad.set(lastId, { id: lastId, error: shared.error });
+      continue;
+    }
+    const added = shared.parts.filter(({ id }) => id > after && !entries.has(id));
+    for (const entry of added) if (query.trusted.has(entry.signingKeyId)) entries.set(entry.id, entry);
+    for (const untrusted of await readUntrusted(query, added)) bad.set(untrusted.id, untrusted);
   }
-  return hours;
+  const stillBad = [...bad.values()].filter(({ id }) => !entries.has(id));
+  return { entries: [...entries.values()].toSorted(byId), damaged: stillBad.toSorted(byId) };
 }
 
-async function readHour(query: SegmentQuery, hour: Hour): Promise<SegmentList> {
-  const { vault, source, trusted } = query;
-  const key = `log-index/${encodeNamePart(source)}/${hour.name}`;
-  const record = await vault.storage.state.get(key);
-  const known = new Map<string, SegmentEntry>();
-  for (const entry of record === undefined ? [] : parseHour(record.value)) {
-    if (hour.sizes.get(entry.id) === entry.sizeBytes && trusted.has(entry.signingKeyId)) known.set(entry.id, entry);
-  }
-  const unread = [...hour.sizes].filter(([id]) => !known.has(id));
-  const damaged: DamagedSegment[] = [];
-  for await (const segment of mapInOrder(unread, READS_IN_FLIGHT, ([id, size]) => readSegment(query, id, size))) {
-    if (segment.state === "valid") known.set(segment.id, toEntry(segment));
-    else damaged.push({ id: segment.id, error: segment.error });
-  }
-  const entries = [...hour.sizes.keys()].flatMap((id) => known.get(id) ?? []);
-  if (unread.length > damaged.length) await keepHour(vault.storage.state, key, entries, record?.etag);
-  return { entries, damaged };
+/** Segments by a key that is not trusted any more; reading them says so. */
+async function readUntrusted(query: SegmentQuery, entries: readonly SegmentEntry[]): Promise<DamagedSegment[]> {
+  const untrusted = entries.filter(({ signingKeyId }) => !query.trusted.has(signingKeyId));
+  const segments = await Array.fromAsync(readSegments(query, untrusted));
+  return segments.flatMap((segment) => (segment.state === "invalid" ? [{ id: segment.id, error: segment.error }] : []));
 }
 
-function toEntry({ id, sizeBytes, sha256, signingKeyId, content }: ValidSegment): SegmentEntry {
-  const { follows, firstCommitAt, lastCommitAt, caughtUpAt, transactions, isComplete, data } = content;
-  return {
-    id,
-    sizeBytes,
-    follows: follows.kind === "segment" ? follows.id : null,
-    start: follows.kind === "start" ? { reason: follows.reason, message: follows.message } : null,
-    firstCommitAt,
-    lastCommitAt,
-    caughtUpAt,
-    transactions,
-    isComplete,
-    plainBytes: data.plainBytes,
-    sha256,
-    signingKeyId,
-  };
-}
-
-function parseHour(value: Buffer): SegmentEntry[] {
-  try {
-    return hourSchema.safeParse(JSON.parse(value.toString("utf8"))).data?.entries ?? [];
-  } catch {
-    return [];
-  }
-}
-
-/** A reader without the right to write state, or one that another was faster than, has its list all the same. */
-async function keepHour(state: StateStore, key: string, entries: SegmentEntry[], etag?: string): Promise<void> {
-  const value = Buffer.from(JSON.stringify({ v: 1, entries }));
-  try {
-    await state.put(key, value, etag === undefined ? "absent" : { etag });
-  } catch (error: unknown) {
-    if (toAppError(error).kind !== "storage") throw error;
-  }
+function byId(a: { id: string }, b: { id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }

@@ -1,20 +1,22 @@
 import { damagedBlob } from "./damaged-blob.ts";
 import { unwrapDataKey } from "./keys/data-key.ts";
 import type { DecryptionKey, Recipient } from "./keys/key.ts";
-import type { ValidSegment } from "./segment-head.ts";
+import { ReadAhead } from "./read-ahead.ts";
+import { type SegmentQuery, type ValidSegment, whereMoved } from "./segment-head.ts";
 import { SEGMENT_DATA } from "./segment-writer.ts";
 import { unseal } from "./unsealing.ts";
-import type { Vault } from "./vault.ts";
 
 /** Opens the data of segments; asks a key service once for each data key. */
 export class SegmentReader {
-  readonly #vault: Vault;
+  readonly #query: SegmentQuery;
   readonly #keys: readonly DecryptionKey[];
   readonly #dataKeys = new Map<string, Promise<Buffer>>();
+  readonly #ahead: ReadAhead;
 
-  constructor(vault: Vault, keys: readonly DecryptionKey[]) {
-    this.#vault = vault;
+  constructor(query: SegmentQuery, keys: readonly DecryptionKey[]) {
+    this.#query = query;
     this.#keys = keys;
+    this.#ahead = new ReadAhead(query.vault);
   }
 
   /**
@@ -23,17 +25,40 @@ export class SegmentReader {
    * service throw.
    */
   async *read(segment: ValidSegment, signal?: AbortSignal): AsyncGenerator<Buffer, void, void> {
-    const { content, name, dataOffset } = segment;
+    const { content, name } = segment;
     if (content.data.plainBytes === 0) return;
     const dataKey = await this.#dataKey(content.encryption.recipients);
-    const range = { offset: dataOffset, length: content.data.sizeBytes };
-    const sealed = this.#vault.storage.data.read(name, range, signal ? { signal } : {});
+    const sealed = this.#sealed(segment, signal);
     const found = yield* unseal(sealed, { dataKey, backupId: segment.id, blobName: SEGMENT_DATA });
     for (const field of ["sizeBytes", "sha256", "plainBytes", "chunks"] as const) {
       const expected = content.data[field];
       if (found[field] !== expected) {
-        throw damagedBlob(this.#vault.name, name, `${field} ${found[field]}`, `${expected}`);
+        throw damagedBlob(this.#query.vault.name, name, `${field} ${found[field]}`, `${expected}`);
       }
+    }
+  }
+
+  /** The sealed bytes, also where the segment's own blob went after its manifest was read: a merged one has them then. */
+  async *#sealed(segment: ValidSegment, signal: AbortSignal | undefined): AsyncGenerator<Buffer, void, void> {
+    const { name, dataOffset, merged, content } = segment;
+    const length = content.data.sizeBytes;
+    const options = signal ? { signal } : {};
+    const { data } = this.#query.vault.storage;
+    if (merged !== undefined) {
+      yield* this.#ahead.read(name, { offset: dataOffset, length }, merged.endOffset, options);
+      return;
+    }
+    let read = 0;
+    try {
+      for await (const piece of data.read(name, { offset: dataOffset, length }, options)) {
+        read += piece.length;
+        yield piece;
+      }
+    } catch (error: unknown) {
+      const moved = (await whereMoved(this.#query, segment, error))?.merged;
+      if (moved === undefined) throw error;
+      const rest = { offset: moved.dataOffset + read, length: length - read };
+      yield* this.#ahead.read(moved.blob, rest, moved.endOffset, options);
     }
   }
 

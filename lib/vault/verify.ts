@@ -9,7 +9,8 @@ import type { BlobRecord } from "./manifest.ts";
 import { dataName } from "./names.ts";
 import type { Vault } from "./vault.ts";
 import { type VerifyReport, VerifyTally } from "./verify-report.ts";
-import { storedSegments, verifySegments } from "./verify-segments.ts";
+import { listSegmentBlobs } from "./segment-blobs.ts";
+import { verifySegments } from "./verify-segments.ts";
 
 export interface VerifyOptions {
   vault: Vault;
@@ -43,7 +44,7 @@ export async function verifyVault(options: VerifyOptions): Promise<VerifyReport>
   }
   const tally = new VerifyTally({ vault: vault.name, maxBytes: options.maxBytes, signal, progress: options.progress });
   const query = { vault, source, trusted, ...(signal && { signal }) };
-  const segments = options.backup === undefined ? await storedSegments(query) : [];
+  const segments = options.backup === undefined ? await Array.fromAsync(listSegmentBlobs(query)) : [];
   tally.totalBytes = bytesOf(chosen) + segments.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
   verifyManifests(chosen, await followChain(entries, query), tally);
   for (const entry of chosen.toReversed()) if (entry.state === "valid") await verifyBackup(options, entry, tally);

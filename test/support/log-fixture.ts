@@ -69,7 +69,7 @@ export async function shipInto(
 /** Every segment of the vault, verified, in order. */
 export async function segmentsOf(vault: Vault): Promise<ValidSegment[]> {
   const { entries } = await listSegments(logQuery(vault));
-  const segments = await Promise.all(entries.map(({ id, sizeBytes }) => readSegment(logQuery(vault), id, sizeBytes)));
+  const segments = await Promise.all(entries.map((entry) => readSegment(logQuery(vault), entry)));
   return segments.map((segment) => {
     if (segment.state === "valid") return segment;
     throw new Error(`${segment.id}: ${segment.error.message}`);
@@ -77,7 +77,7 @@ export async function segmentsOf(vault: Vault): Promise<ValidSegment[]> {
 }
 
 export function logReader(vault: Vault): SegmentReader {
-  return new SegmentReader(vault, [keys.decryption]);
+  return new SegmentReader(logQuery(vault), [keys.decryption]);
 }
 
 async function dataOf(vault: Vault, segment: ValidSegment): Promise<Buffer> {

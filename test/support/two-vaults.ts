@@ -2,7 +2,9 @@ import type { RunRecord } from "../../lib/vault/run-record.ts";
 import { writeRunRecord } from "../../lib/vault/run-record.ts";
 import { dataName, fullPlace, keyName, logPlace, runPlace } from "../../lib/vault/names.ts";
 import type { BlobContent, Expected } from "../../lib/vault/blob-check.ts";
+import type { Vault } from "../../lib/vault/vault.ts";
 import { ship } from "./memory-log.ts";
+import { merge } from "./merge.ts";
 import { sha256Of } from "./storage-data.ts";
 import {
   type MemoryTestVault,
@@ -20,7 +22,10 @@ export async function twoVaults() {
   const vaults = [memoryVault("primary"), memoryVault("offsite")] as const;
   const older = await writeBackup(vaults, { clock });
   const { manifest } = await writeBackup(vaults, { clock });
-  const segments = await ship(["one", "two", "three"], vaults, clock);
+  const log = await ship(["one", "two", "three", "four", "five", "six", "seven"], vaults, clock);
+  const olderMerged = await mergeInBoth(vaults, log.slice(0, 2));
+  const merged = await mergeInBoth(vaults, log.slice(2, 4));
+  const segments = log.slice(4);
   const { signer, trusted } = testKeys(clock);
   const runs: string[] = [];
   for (const state of ["done", "failed"] as const) {
@@ -37,6 +42,7 @@ export async function twoVaults() {
     segment: logPlace(SOURCE).nameOf(segments[1] ?? ""),
     run: runPlace(SOURCE).nameOf(runs[1] ?? ""),
     key: keyName(keyId),
+    merged,
   };
   /** Of the same kind, made before: what somebody might put in its place. */
   const olderNames = {
@@ -45,6 +51,7 @@ export async function twoVaults() {
     segment: logPlace(SOURCE).nameOf(segments[0] ?? ""),
     run: runPlace(SOURCE).nameOf(runs[0] ?? ""),
     key: keyName(manifest.encryption.recipients[0]?.keyId ?? ""),
+    merged: olderMerged,
   };
   const expected: Record<keyof typeof names, Expected> = {
     data: pick(blob),
@@ -52,8 +59,18 @@ export async function twoVaults() {
     segment: "record",
     run: "record",
     key: "record",
+    merged: "record",
   };
   return { clock, vaults, manifest, segments, runs, names, olderNames, expected, signer, trusted };
+}
+
+/** The name of a blob, the same in both vaults, that these segments were merged into; their own are gone. */
+async function mergeInBoth([primary, offsite]: readonly [Vault, Vault], ids: readonly string[]): Promise<string> {
+  const merged = await merge(primary, ids);
+  await merge(offsite, ids, { vault: primary, merged });
+  for (const { storage } of [primary, offsite])
+    for (const id of ids) await storage.data.remove(logPlace(SOURCE).nameOf(id));
+  return merged.blob.name;
 }
 
 export type BlobKind = keyof Awaited<ReturnType<typeof twoVaults>>["names"];

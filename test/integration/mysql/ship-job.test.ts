@@ -62,7 +62,7 @@ async function logs() {
       const query = { vault, source: source.name, trusted };
       const { entries, damaged } = await listSegments(query);
       const last = entries.at(-1);
-      const segment = last && (await readSegment(query, last.id, last.sizeBytes));
+      const segment = last && (await readSegment(query, last));
       const held = segment?.state === "valid" ? heldAfter(logPositionOf(segment)).toString() : "";
       return { vault: vault.name, chains: logChains(entries), held, damaged, segments: entries.length };
     }),

@@ -13,7 +13,7 @@ import { SOURCE, TOOL } from "../../support/vault-fixture.ts";
 type Fixture = Awaited<ReturnType<typeof twoVaults>>;
 
 const REASON = { code: "BLOB_DAMAGED", message: "found by the test" } as const;
-const KINDS: BlobKind[] = ["data", "manifest", "segment", "run", "key"];
+const KINDS: BlobKind[] = ["data", "manifest", "segment", "merged", "run", "key"];
 
 const DAMAGES: [what: string, damage: (fixture: Fixture, kind: BlobKind) => void][] = [
   ["was flipped in one bit", ({ vaults: [primary], names }, kind) => change(primary, names[kind], 50)],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { chainEnd, logChains } from "../../../lib/vault/segment-chain.ts";
-import type { SegmentEntry } from "../../../lib/vault/segment-index.ts";
+import type { SegmentEntry } from "../../../lib/vault/segment-place.ts";
 
 const FIRST = { reason: "first", message: "the first segment" };
 

@@ -1,0 +1,140 @@
+import { AppError, type ErrorReport, reportError, toAppError } from "../core/errors.ts";
+import { openEnvelope } from "./envelope.ts";
+import type { TrustedKeys } from "./keys/key.ts";
+import { type MergedIndex, parseMergedIndex } from "./merged-index.ts";
+import { readRange } from "./read-range.ts";
+import { listSegmentBlobs, type SegmentBlob, type SegmentBlobQuery } from "./segment-blobs.ts";
+import type { SegmentEntry, SegmentPlace } from "./segment-place.ts";
+import { SEGMENT_HEAD_BYTES } from "./segment-place.ts";
+
+/*
+ * A merged blob: "RSGM" | length of the signed index (u32le) | the index | the signed manifests of its segments, one after
+ * the other | their sealed data, one after the other. Manifests and data are the bytes of the segments' own blobs, so each
+ * segment keeps its own proof, and many neighbours are read at once.
+ */
+
+const MAGIC = Buffer.from("RSGM", "ascii");
+/** "RSGM" and the length of the index. */
+export const MERGED_PREFIX_BYTES = MAGIC.length + 4;
+/** Covers the index of an hour's segments in one read. */
+const FIRST_READ_BYTES = 256 * 1024;
+const MAX_INDEX_BYTES = 64 * 1024 * 1024;
+
+export interface MergedQuery extends SegmentBlobQuery {
+  trusted: TrustedKeys;
+}
+
+export interface ValidMerged {
+  state: "valid";
+  blob: SegmentBlob;
+  content: MergedIndex;
+  /** What comes before the manifests. */
+  headBytes: number;
+  /** Its segments, in order. */
+  parts: SegmentEntry[];
+}
+
+/** A merged blob whose index can't be believed. */
+export interface InvalidMerged {
+  state: "invalid";
+  blob: SegmentBlob;
+  error: ErrorReport;
+}
+
+/** What comes before the manifests. */
+export function encodeMergedHead(envelope: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(envelope.length);
+  return Buffer.concat([MAGIC, length, envelope]);
+}
+
+/** Reads and verifies the index of a merged blob; its segments prove themselves when they are read. Throws what the storage throws. */
+export async function readMerged(query: MergedQuery, blob: SegmentBlob): Promise<ValidMerged | InvalidMerged> {
+  try {
+    return await readValid(query, blob);
+  } catch (error: unknown) {
+    if (toAppError(error).kind !== "verify") throw error;
+    return { state: "invalid", blob, error: reportError(error) };
+  }
+}
+
+/** Where a segment lies that has no blob of its own any more; undefined where it lies in none. Throws what the storage throws. */
+export async function findInMerged(query: MergedQuery, id: string): Promise<SegmentPlace | undefined> {
+  // The one that is looked for may be the last of its blob.
+  for await (const blob of listSegmentBlobs(query, id.slice(0, -1))) {
+    if (blob.mergedId === undefined) continue;
+    const merged = await readMerged(query, blob);
+    const part = merged.state === "valid" ? merged.parts.find((entry) => entry.id === id) : undefined;
+    if (part !== undefined) return part;
+  }
+  return undefined;
+}
+
+async function readValid(query: MergedQuery, blob: SegmentBlob): Promise<ValidMerged> {
+  const { vault, source, trusted, signal } = query;
+  const { name, sizeBytes, lastId, mergedId } = blob;
+  const options = signal ? { signal } : {};
+  let head = await readRange(vault, name, 0, Math.min(FIRST_READ_BYTES, sizeBytes), options);
+  const headBytes = MERGED_PREFIX_BYTES + indexBytesOf(name, head);
+  if (headBytes > head.length) {
+    head = Buffer.concat([head, await readRange(vault, name, head.length, headBytes - head.length, options)]);
+  }
+  const content = openMergedIndex(
+    { source, name, lastId, mergedId, trusted },
+    head.subarray(MERGED_PREFIX_BYTES, headBytes),
+  );
+  const manifestBytes = content.parts.reduce((sum, part) => sum + part.manifestBytes, 0);
+  const dataBytes = content.parts.reduce((sum, part) => sum + part.dataBytes, 0);
+  if (sizeBytes !== headBytes + manifestBytes + dataBytes) {
+    throw damaged(name, `has ${sizeBytes} bytes, expected ${headBytes + manifestBytes + dataBytes}`);
+  }
+  return { state: "valid", blob, content, headBytes, parts: placesOf(content, name, headBytes, manifestBytes) };
+}
+
+/** What the index of a merged blob has to say of itself. */
+export interface MergedIdentity {
+  source: string;
+  name: string;
+  lastId: string;
+  mergedId: string | undefined;
+  trusted: TrustedKeys;
+}
+
+/** Verifies an index that was read. Throws SIGNATURE_INVALID, MANIFEST_INVALID, MANIFEST_VERSION, BLOB_DAMAGED. */
+export function openMergedIndex(
+  { source, name, lastId, mergedId, trusted }: MergedIdentity,
+  envelope: Buffer,
+): MergedIndex {
+  const { payload } = openEnvelope(envelope, "resguardo-merged-log", trusted, name);
+  const content = parseMergedIndex(payload, name);
+  if (content.id === mergedId && content.source.name === source && content.parts.at(-1)?.id === lastId) return content;
+  throw damaged(name, `is the blob ${content.id} of ${content.source.name}`);
+}
+
+/** The length of the index, from the first 8 bytes of a merged blob. Throws BLOB_DAMAGED for what is none. */
+export function indexBytesOf(name: string, prefix: Buffer): number {
+  if (prefix.length < MERGED_PREFIX_BYTES || !prefix.subarray(0, MAGIC.length).equals(MAGIC)) {
+    throw damaged(name, "is none");
+  }
+  const indexBytes = prefix.readUInt32LE(MAGIC.length);
+  if (indexBytes > MAX_INDEX_BYTES) throw damaged(name, `says that its index has ${indexBytes} bytes`);
+  return indexBytes;
+}
+
+function placesOf({ parts }: MergedIndex, blob: string, headBytes: number, allManifestBytes: number): SegmentEntry[] {
+  let manifestOffset = headBytes;
+  let dataOffset = headBytes + allManifestBytes;
+  const endOffset = parts.reduce((end, { dataBytes }) => end + dataBytes, dataOffset);
+  return parts.map(({ manifestBytes, dataBytes, ...facts }) => {
+    const merged = { blob, manifestOffset, manifestBytes, dataOffset, endOffset, sha256: facts.sha256 };
+    manifestOffset += manifestBytes;
+    dataOffset += dataBytes;
+    return { ...facts, sizeBytes: SEGMENT_HEAD_BYTES + manifestBytes + dataBytes, merged };
+  });
+}
+
+function damaged(name: string, what: string): AppError {
+  return new AppError("BLOB_DAMAGED", `merged log ${name} ${what}`, {
+    hint: "Restore from another vault of the source; the window there has no gap.",
+  });
+}
