@@ -1,9 +1,11 @@
+import { AppError } from "../../lib/core/errors.ts";
 import { Option } from "commander";
 import { readChanges, type VaultChanges } from "../../lib/restore/changes.ts";
 import {
   CHANGE_KINDS,
   type ChangeKind,
   type ChangeCounts,
+  type RowChange,
   type TransactionChanges,
 } from "../../lib/sources/changes.ts";
 import { collect, openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
@@ -16,6 +18,7 @@ interface ChangesOptions extends CommonOptions {
   kind?: ChangeKind;
   at?: string;
   values?: true;
+  rows: string;
   vault?: string;
 }
 
@@ -29,12 +32,14 @@ export const addChanges: AddCommand = (program) => {
     .option("--table <schema.table>", "only this table, or schema; may be repeated", collect)
     .addOption(new Option("--kind <kind>", "only changes of this kind").choices(CHANGE_KINDS))
     .option("--at <gtid>", "only this transaction")
-    .option("--values", "also the texts of statements, which may hold data")
+    .option("--values", "also the texts of statements, and with --at the values of the rows: both are data")
+    .option("--rows <number>", "how many rows and statements of a transaction to show at most", "100")
     .option("--vault <name>", "read from this vault")
     .action(async (source: string, options: ChangesOptions) => {
       const { from, to, at, vault, table = [], kind, values = false } = options;
       const kinds = kind === undefined ? [] : [kind];
-      const request = { source, from, to, at, vault, tables: table, kinds, values };
+      const rows = parseCount(options.rows);
+      const request = { source, from, to, at, vault, tables: table, kinds, values, rows };
       const report = await readChanges(await openCommandContext(options), request);
       print(options, report, at === undefined ? describe(report) : report.largest.flatMap(describeTransaction));
     });
@@ -56,19 +61,48 @@ function describe({ transactions, minutes, largest }: VaultChanges): string[] {
     "",
     `${formatCount(transactions)} transactions; the largest:`,
     ...formatTable(["gtid", "committed at", "size", "tables"], few),
-    ...largest.flatMap(({ texts = [] }) => texts),
+    ...largest.flatMap(({ texts = [] }) => texts.map(quote)),
   ];
 }
 
-function describeTransaction({ gtid, committedAt, bytes, tables, texts = [] }: TransactionChanges): string[] {
+function describeTransaction(changes: TransactionChanges): string[] {
+  const { gtid, committedAt, bytes, tables, texts = [], rows = [], textsNotShown = 0, rowsNotShown = 0 } = changes;
   return [
     `${gtid ?? "a transaction without a GTID"}, committed at ${committedAt}, ${formatBytes(bytes)} of log`,
     ...formatTable(
       ["table", ...COUNTS],
       tables.map((entry) => [entry.table, ...countsOf(entry)]),
     ),
-    ...texts,
+    ...texts.map(quote),
+    ...(textsNotShown > 0 ? [`and ${formatCount(textsNotShown)} more statements`] : []),
+    ...rows.flatMap(describeRow),
+    ...(rowsNotShown > 0 ? [`and ${formatCount(rowsNotShown)} more rows`] : []),
   ];
+}
+
+function describeRow({ table, kind, before, after }: RowChange): string[] {
+  return [
+    `${kind} ${table}`,
+    ...(before ? [`  before  ${describeImage(before)}`] : []),
+    ...(after ? [`  after   ${describeImage(after)}`] : []),
+  ];
+}
+
+function describeImage(image: Record<string, string | null>): string {
+  return Object.entries(image)
+    .map(([name, value]) => `${quote(name)}: ${value === null ? "NULL" : quote(value)}`)
+    .join(", ");
+}
+
+/** Data may hold anything, also what a terminal obeys. */
+function quote(text: string): string {
+  return JSON.stringify(text).replaceAll(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
+}
+
+function parseCount(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 0 && number <= 100_000) return number;
+  throw new AppError("USAGE", `--rows: found "${text}", expected a number from 0 to 100000`);
 }
 
 function countsOf(counts: ChangeCounts): string[] {

@@ -12,8 +12,10 @@ export interface ChangesQuery {
   kinds: readonly ChangeKind[];
   /** One transaction only. */
   at?: string | undefined;
-  /** Also the texts of statements, which hold data. */
+  /** Also the texts of statements, and of one transaction the values of its rows: both hold data. */
   values: boolean;
+  /** How many rows of a transaction, and texts of statements, are shown at most. */
+  rows: number;
 }
 
 export interface ChangeCounts {
@@ -46,8 +48,21 @@ export interface TransactionChanges {
   /** In the log. */
   bytes: number;
   tables: TableChanges[];
-  /** With `values` only. */
+  /** With `values` only, the first ones; long ones are cut. */
   texts?: string[];
+  textsNotShown?: number;
+  /** With `values` and `at` only, the first ones. */
+  rows?: RowChange[];
+  rowsNotShown?: number;
+}
+
+/** What a row was and became. An image holds the columns that were logged, by name, or as `@1`, `@2`, … where it has none. */
+export interface RowChange {
+  /** `schema.table` */
+  table: string;
+  kind: "insert" | "update" | "delete";
+  before?: Record<string, string | null>;
+  after?: Record<string, string | null>;
 }
 
 export interface ChangesReport {

@@ -8,7 +8,7 @@ import { type ReadSegmentData, readLog } from "./binlog/log-stream.ts";
 import { formatMicros } from "./binlog/server-log.ts";
 import { formatGtid, type Gtid, GtidCollector, parseGtid } from "./gtid-set.ts";
 import { parseStopPoint } from "./replay/stop-point.ts";
-import { type IsWanted, TransactionCounter } from "./transaction-changes.ts";
+import { type IsWanted, type Shown, TransactionCounter } from "./transaction-changes.ts";
 
 const LARGEST = 10;
 const TABLE_FIELDS = ["inserted", "updated", "deleted", "ddl", "statements"] as const;
@@ -26,14 +26,15 @@ export async function readMysqlChanges(
 ): Promise<ChangesReport> {
   const isChosen = chooser(query);
   const isWanted = wanted(query);
-  const summary = new Summary(query.values);
+  const summary = new Summary(query);
+  const shown = shownOf(query);
   let counter: TransactionCounter | undefined;
   for await (const { events } of readLog(segments, read)) {
     for (const event of events) {
       if (isTransactionHead(event.type)) {
         summary.add(counter);
         const head = readTransactionHead(event);
-        counter = isChosen(head) ? new TransactionCounter(head, isWanted) : undefined;
+        counter = isChosen(head) ? new TransactionCounter(head, isWanted, shown) : undefined;
       }
       await counter?.take(event);
     }
@@ -70,19 +71,24 @@ function wanted({ tables, kinds }: ChangesQuery): IsWanted {
   };
 }
 
+/** Values are of one transaction only: a stretch of time has no end of them. */
+function shownOf({ values, rows, at }: ChangesQuery): Shown {
+  return { rows: values && at !== undefined ? rows : 0, texts: values ? rows : 0 };
+}
+
 interface Minute {
   counts: Omit<MinuteChanges, "gtids">;
   collector: GtidCollector;
 }
 
 class Summary {
-  readonly #values: boolean;
+  readonly #query: ChangesQuery;
   readonly #minutes = new Map<string, Minute>();
   #largest: TransactionCounter[] = [];
   #transactions = 0;
 
-  constructor(values: boolean) {
-    this.#values = values;
+  constructor(query: ChangesQuery) {
+    this.#query = query;
   }
 
   add(counter: TransactionCounter | undefined): void {
@@ -104,7 +110,7 @@ class Summary {
     return {
       transactions: this.#transactions,
       minutes: minutes.map(([, { counts, collector }]) => ({ ...counts, gtids: collector.toSet().toString() })),
-      largest: this.#largest.map((counter) => describe(counter, this.#values)),
+      largest: this.#largest.map((counter) => describe(counter, this.#query)),
     };
   }
 
@@ -120,14 +126,15 @@ class Summary {
   }
 }
 
-function describe(counter: TransactionCounter, values: boolean): TransactionChanges {
-  const { head, bytes, tables, texts } = counter;
+function describe(counter: TransactionCounter, { values, at }: ChangesQuery): TransactionChanges {
+  const { head, bytes, tables, texts, textCount, rows, rowCount } = counter;
   return {
     gtid: gtidText(head.gtid),
     committedAt: committedAt(counter),
     bytes,
     tables: [...tables.values()],
-    ...(values && { texts }),
+    ...(values && { texts, textsNotShown: textCount - texts.length }),
+    ...(values && at !== undefined && { rows, rowsNotShown: rowCount - rows.length }),
   };
 }
 

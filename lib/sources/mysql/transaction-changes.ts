@@ -1,12 +1,12 @@
-import type { ChangeKind, TableChanges } from "../changes.ts";
+import type { ChangeKind, RowChange, TableChanges } from "../changes.ts";
 import { type BinlogEvent, EVENT } from "./binlog/event.ts";
 import { openPayload } from "./binlog/payload-event.ts";
 import type { QueryEvent } from "./binlog/query-event.ts";
-import { countRows, type RowShape, rowShape } from "./binlog/row-count.ts";
-import { isRowsEvent, readRows, readTableMap } from "./binlog/row-events.ts";
+import { isRowsEvent, ROWS_OFFSET } from "./binlog/row-events.ts";
 import type { TransactionHead } from "./binlog/gtid-event.ts";
 import { readLoadQuery } from "./replay/loaded-file.ts";
 import { type LoggedStatement, readStatement, roleOf, textOf, tokensOf } from "./replay/logged-statement.ts";
+import { countEvent, type LoggedTable, readLoggedTable, readRowChanges } from "./row-changes.ts";
 import { tablesOf } from "./replay/statement-tables.ts";
 import { isKeyword, type Token } from "./tokens.ts";
 
@@ -16,21 +16,35 @@ const ROW_VERBS = ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH"];
 /** What only divides a transaction. */
 const INNER_VERBS = ["SAVEPOINT", "ROLLBACK", "RELEASE"];
 
+/** What is kept of a statement at most. */
+const TEXT_CHARACTERS = 20_000;
+
 /** Whether a change is asked for; `statement` is one that changed rows and was logged as text. */
 export type IsWanted = (table: string, kind: ChangeKind | "statement") => boolean;
 
-/** Counts what one transaction changed. */
+/** How much of what holds data is kept. */
+export interface Shown {
+  rows: number;
+  texts: number;
+}
+
+/** Counts what one transaction changed, and keeps the first of its rows and texts. */
 export class TransactionCounter {
   readonly head: TransactionHead;
   bytes = 0;
   readonly tables = new Map<string, TableChanges>();
   readonly texts: string[] = [];
+  readonly rows: RowChange[] = [];
+  rowCount = 0;
+  textCount = 0;
   readonly #isWanted: IsWanted;
-  readonly #shapes = new Map<number, { table: string; shape: RowShape }>();
+  readonly #shown: Shown;
+  readonly #tables = new Map<number, LoggedTable>();
 
-  constructor(head: TransactionHead, isWanted: IsWanted) {
+  constructor(head: TransactionHead, isWanted: IsWanted, shown: Shown) {
     this.head = head;
     this.#isWanted = isWanted;
+    this.#shown = shown;
   }
 
   async take(event: BinlogEvent): Promise<void> {
@@ -42,22 +56,25 @@ export class TransactionCounter {
     if (event.type === EVENT.transactionPayload) {
       for await (const events of openPayload(event)) for (const inner of events) await this.#read(inner);
     } else if (event.type === EVENT.tableMap) {
-      const map = readTableMap(event);
-      this.#shapes.set(map.tableId, { table: `${map.schema}.${map.table}`, shape: rowShape(map) });
+      const table = readLoggedTable(event);
+      this.#tables.set(table.tableId, table);
     } else if (isRowsEvent(event.type)) this.#countRows(event);
     else if (event.type === EVENT.query) this.#countStatement(readStatement(event, []));
     else if (event.type === EVENT.executeLoadQuery)
       this.#countStatement(readStatement(event, [], readLoadQuery(event).query));
     // One byte with a length that does not count, then the text to the end.
-    else if (event.type === EVENT.rowsQuery) this.texts.push(event.body.toString("utf8", 1));
+    else if (event.type === EVENT.rowsQuery) this.#addText(event.body.toString("utf8", 1));
   }
 
   #countRows(event: BinlogEvent): void {
-    const rows = readRows(event);
-    const found = this.#shapes.get(rows.tableId);
+    const table = this.#tables.get(event.body.readUIntLE(ROWS_OFFSET.tableId, 6));
     // The last event of a statement without any change refers to no table.
-    if (found === undefined || rows.rows.length === 0) return;
-    this.#add(found.table, rows.kind, ROWS_FIELD[rows.kind], countRows(rows, found.shape));
+    if (table === undefined) return;
+    const { kind, rows } = countEvent(event, table);
+    if (rows === 0 || !this.#add(table.name, kind, ROWS_FIELD[kind], rows)) return;
+    this.rowCount += rows;
+    const left = this.#shown.rows - this.rows.length;
+    if (left > 0) this.rows.push(...readRowChanges(event, table, left));
   }
 
   #countStatement(statement: LoggedStatement): void {
@@ -70,7 +87,13 @@ export class TransactionCounter {
     const isCounted = tablesIn(query, tokens).map((table) =>
       changesRows ? this.#add(table, "statement", "statements", 1) : this.#add(table, "ddl", "ddl", 1),
     );
-    if (isCounted.includes(true)) this.texts.push(text);
+    if (isCounted.includes(true)) this.#addText(text);
+  }
+
+  #addText(text: string): void {
+    this.textCount++;
+    if (this.texts.length >= this.#shown.texts) return;
+    this.texts.push(text.length > TEXT_CHARACTERS ? `${text.slice(0, TEXT_CHARACTERS)}…` : text);
   }
 
   #add(

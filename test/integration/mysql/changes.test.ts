@@ -53,7 +53,7 @@ async function happened(sql: string): Promise<{ from: string; to: string }> {
 }
 
 const changes = (request: Partial<ChangesRequest>) =>
-  readChanges(context, { source: "shop", tables: [], kinds: [], values: false, ...request });
+  readChanges(context, { source: "shop", tables: [], kinds: [], values: false, rows: 100, ...request });
 
 /** Sums over minutes, for the clock may turn within a test. */
 function totals(minutes: readonly (TableChanges & Partial<MinuteChanges>)[]): Record<string, number[]> {

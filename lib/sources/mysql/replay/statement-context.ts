@@ -1,4 +1,5 @@
 import { AppError } from "../../../core/errors.ts";
+import { readDecimal } from "../binlog/decimal.ts";
 import { type BinlogEvent, EVENT } from "../binlog/event.ts";
 import { readIntegerVariable, readRandomSeeds, readUserVariable, type UserVariable } from "../binlog/event-bodies.ts";
 import { quoteName } from "../quoting.ts";
@@ -41,32 +42,12 @@ function literal(
   }
   if (type === "integer") return String(isUnsigned ? bytes.readBigUInt64LE() : bytes.readBigInt64LE());
   if (type === "real") return bytes.readDoubleLE().toExponential();
-  if (type === "decimal") return `CAST('${readDecimal(bytes)}' AS DECIMAL(${bytes[0] ?? 1}, ${bytes[1] ?? 0}))`;
+  if (type === "decimal") return decimalLiteral(bytes);
   throw new AppError("SOURCE_PROTOCOL", "binlog event: a user variable of an unknown type");
 }
 
-const DIGITS_IN_WORD = 9;
-const BYTES_OF_DIGITS = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
-
-/** Decodes precision, scale and MySQL's packed decimal: big-endian groups of nine digits, the sign in the first bit. */
-export function readDecimal(bytes: Buffer): string {
-  const [precision = 0, scale = 0] = bytes;
-  const digits = Buffer.from(bytes.subarray(2));
-  const isNegative = ((digits[0] ?? 0) & 0x80) === 0;
-  digits[0] = (digits[0] ?? 0) ^ 0x80;
-  if (isNegative) for (const [index, byte] of digits.entries()) digits[index] = byte ^ 0xff;
-  let at = 0;
-  const take = (count: number): string => {
-    const size = BYTES_OF_DIGITS[count] ?? 4;
-    const text = size === 0 ? "" : String(digits.readUIntBE(at, size)).padStart(count, "0");
-    at += size;
-    return text;
-  };
-  const whole = precision - scale;
-  let text = take(whole % DIGITS_IN_WORD);
-  for (let word = 0; word < Math.floor(whole / DIGITS_IN_WORD); word++) text += take(DIGITS_IN_WORD);
-  text = text === "" ? "0" : text;
-  if (scale > 0) text += ".";
-  for (let word = 0; word < Math.floor(scale / DIGITS_IN_WORD); word++) text += take(DIGITS_IN_WORD);
-  return (isNegative ? "-" : "") + text + take(scale % DIGITS_IN_WORD);
+/** Precision and scale stand in front of the digits. */
+function decimalLiteral(bytes: Buffer): string {
+  const [precision = 1, scale = 0] = bytes;
+  return `CAST('${readDecimal(bytes.subarray(2), precision, scale)}' AS DECIMAL(${precision}, ${scale}))`;
 }
