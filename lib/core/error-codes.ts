@@ -58,6 +58,7 @@ export const ERROR_CODES = {
   MANIFEST_INVALID: entry("verify", "a manifest is not JSON of the documented shape"),
   MANIFEST_VERSION: entry("verify", "a manifest was written by a newer format version"),
   SIGNATURE_INVALID: entry("verify", "a signature, or the certificate of its session key, does not verify"),
+  REVISION_MISSING: entry("verify", "a rotation of keys wrapped a backup's data key anew, and what it wrote is gone"),
   CHAIN_BROKEN: entry("verify", "a manifest names a predecessor that is missing or different"),
 
   // sources

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { AppError } from "../core/errors.ts";
 import { damagedBlob } from "./damaged-blob.ts";
 import { openAnyEnvelope } from "./envelope.ts";
-import type { TrustedKeys } from "./keys/key.ts";
+import { keyIdOf, type TrustedKeys } from "./keys/key.ts";
+import { readSuccession } from "./keys/succession.ts";
 import { mergedCheck } from "./merged-check.ts";
 import {
   fullPlace,
@@ -13,6 +14,8 @@ import {
   logPlace,
   type RecordPlace,
   runPlace,
+  successionName,
+  SUCCESSIONS,
 } from "./names.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
 import { segmentCheck } from "./segment-check.ts";
@@ -97,11 +100,20 @@ function recordCheck(request: CheckRequest): BlobCheck {
     },
     finish: () => {
       const bytes = Buffer.concat(pieces, sizeBytes);
+      if (request.name.startsWith(SUCCESSIONS)) return checkSuccession(bytes, request.name);
       const { type, payload } = openAnyEnvelope(bytes, request.trusted, request.name);
       assertPlace(request, type, payload);
       return { sizeBytes, sha256: createHash("sha256").update(bytes).digest("hex") };
     },
   };
+}
+
+/** Who follows whom is signed by both keys, and by no session key. */
+function checkSuccession(bytes: Buffer, name: string): BlobContent {
+  const { predecessor } = readSuccession(bytes, name);
+  if (name !== successionName(keyIdOf(predecessor)))
+    throw misplaced(name, "another key's", "the succession of its name");
+  return { sizeBytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 /** A true record in a wrong place stands for another one. Kinds that are not known here are held to the id in their name. */

@@ -21,6 +21,8 @@ export type EnvelopeType =
   | "resguardo-run"
   | "resguardo-proofs"
   | "resguardo-removal"
+  | "resguardo-revision"
+  | "resguardo-rewrap"
   | "resguardo-key";
 
 /** A record whose signature was verified. */

@@ -29,7 +29,7 @@ const blob = z.object({
 
 const table = z.object({ schema: z.string(), name: z.string(), rows: count, fingerprint, plainBytes: count });
 
-const recipient = z.object({
+export const recipientSchema = z.object({
   role: z.enum(["vault", "break-glass"]),
   keyId,
   algorithm: z.literal("RSA-OAEP-256"),
@@ -41,7 +41,7 @@ export const encryptionSchema = z.object({
   cipher: z.literal("AES-256-GCM"),
   kdf: z.literal("HKDF-SHA256"),
   compression: z.literal("zstd"),
-  recipients: z.array(recipient).min(1),
+  recipients: z.array(recipientSchema).min(1),
 });
 
 export const toolSchema = z.object({ name: z.string(), version: z.string(), commit: z.string().nullable() });

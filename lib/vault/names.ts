@@ -50,6 +50,25 @@ export function removalPlace(source: string): RecordPlace {
   return { prefix, nameOf: (id) => `${prefix}${id}.json` };
 }
 
+/** Where revision 2 and later ones of a full backup's manifest lie: beside it, and before it in a listing. */
+export function revisionName(source: string, id: string, revision: number): string {
+  return `${fullPlace(source).prefix}${id}/manifest-${String(revision).padStart(4, "0")}.json`;
+}
+
+/** The backup and number of the revision whose blob is `name`; undefined for any other blob. */
+export function revisionIn(source: string, name: string): { id: string; revision: number } | undefined {
+  const { prefix } = fullPlace(source);
+  const id = idInName(name, prefix);
+  const revision = Number(/^\/manifest-(\d{4})\.json$/.exec(name.slice(prefix.length + (id?.length ?? 0)))?.[1]);
+  return id !== undefined && revision >= 2 ? { id, revision } : undefined;
+}
+
+/** What rotations of keys wrapped anew for the log of a source. */
+export function rewrapPlace(source: string): RecordPlace {
+  const prefix = `${encodeNamePart(source)}/rewraps/`;
+  return { prefix, nameOf: (id) => `${prefix}${id}.json` };
+}
+
 /** The id of the record whose blob is `name`; undefined for a blob that is no record of that place. */
 export function idOfRecord({ prefix, nameOf }: RecordPlace, name: string): string | undefined {
   const id = idInName(name, prefix);

@@ -60,6 +60,8 @@ export interface RecordQuery<Content extends Placed> extends CallOptions {
   trusted: TrustedKeys;
   /** Only records of ids that sort after this one (or after this beginning of an id). */
   after?: string;
+  /** Told the names of blobs in that place that are no records of it. */
+  onOther?: (name: string) => void;
 }
 
 /** Longer than any record can be. */
@@ -83,12 +85,13 @@ export async function readRecord<Content extends Placed>(
 }
 
 async function* statRecords<Content extends Placed>(query: RecordQuery<Content>): AsyncGenerator<BlobStat & Found> {
-  const { vault, source, kind, after, signal } = query;
+  const { vault, source, kind, after, onOther, signal } = query;
   const place = kind.placeOf(source);
   const options = { ...(after && { after: `${place.prefix}${after}` }), ...(signal && { signal }) };
   for await (const stat of vault.storage.data.list(place.prefix, options)) {
     const id = idOfRecord(place, stat.name);
     if (id !== undefined) yield { ...stat, id };
+    else onOther?.(stat.name);
   }
 }
 

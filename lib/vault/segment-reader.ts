@@ -2,6 +2,7 @@ import { damagedBlob } from "./damaged-blob.ts";
 import { unwrapDataKey } from "./keys/data-key.ts";
 import type { DecryptionKey, Recipient } from "./keys/key.ts";
 import { ReadAhead } from "./read-ahead.ts";
+import { listRewraps, WrappedCopies } from "./rewraps.ts";
 import { type SegmentQuery, type ValidSegment, whereMoved } from "./segment-head.ts";
 import { SEGMENT_DATA } from "./segment-writer.ts";
 import { unseal } from "./unsealing.ts";
@@ -12,6 +13,8 @@ export class SegmentReader {
   readonly #keys: readonly DecryptionKey[];
   readonly #dataKeys = new Map<string, Promise<Buffer>>();
   readonly #ahead: ReadAhead;
+  /** What rotations wrapped anew; read when the first data key is wanted. */
+  #copies: Promise<WrappedCopies> | undefined;
 
   constructor(query: SegmentQuery, keys: readonly DecryptionKey[]) {
     this.#query = query;
@@ -64,8 +67,13 @@ export class SegmentReader {
 
   #dataKey(recipients: readonly Recipient[]): Promise<Buffer> {
     const id = recipients.map(({ wrappedKey }) => wrappedKey).join();
-    const known = this.#dataKeys.get(id) ?? unwrapDataKey(recipients, this.#keys);
+    const known = this.#dataKeys.get(id) ?? this.#unwrap(recipients);
     this.#dataKeys.set(id, known);
     return known;
+  }
+
+  async #unwrap(recipients: readonly Recipient[]): Promise<Buffer> {
+    this.#copies ??= listRewraps(this.#query).then((rewraps) => new WrappedCopies(rewraps));
+    return unwrapDataKey((await this.#copies).with(recipients), this.#keys);
   }
 }

@@ -8,6 +8,7 @@ import type { DecryptionKey, TrustedKeys } from "./keys/key.ts";
 import type { BlobRecord } from "./manifest.ts";
 import { dataName } from "./names.ts";
 import type { Vault } from "./vault.ts";
+import { verifyKeyRecords } from "./verify-keys.ts";
 import { type VerifyReport, VerifyTally } from "./verify-report.ts";
 import { listSegmentBlobs } from "./segment-blobs.ts";
 import { verifySegments } from "./verify-segments.ts";
@@ -49,6 +50,7 @@ export async function verifyVault(options: VerifyOptions): Promise<VerifyReport>
   verifyManifests(chosen, await followChain(entries, query), tally);
   for (const entry of chosen.toReversed()) if (entry.state === "valid") await verifyBackup(options, entry, tally);
   await verifySegments(query, segments, options.deep, tally);
+  if (options.backup === undefined && !tally.isOver) await verifyKeyRecords(query, entries, tally);
   const { report } = tally;
   report.mbPerSecond = Math.round((report.bytes / 1e3 / Math.max(1, performance.now() - started)) * 10) / 10;
   return report;

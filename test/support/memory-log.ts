@@ -25,7 +25,8 @@ function contentOf(follows: SegmentContent["follows"]): SegmentContent {
 
 /** Writes one segment for each of `texts` into the vaults, each following the one before; returns their ids. */
 export async function ship(texts: readonly string[], vaults: readonly Vault[], clock: Clock): Promise<string[]> {
-  const { recipients, signer } = keys;
+  const { recipients } = keys;
+  const { signer } = testKeys(clock);
   const signal = new AbortController().signal;
   const store = new SegmentStore({ vaults, source: SOURCE, signer, recipients, clock, previous: new Map(), signal });
   const ids: string[] = [];

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBackupWriter } from "../../../lib/vault/backup-writer.ts";
 import { openDirectoryVault } from "../../../lib/vault/storage/directory.ts";
+import { keyIdOf } from "../../../lib/vault/keys/key.ts";
+import { rotate } from "../../support/rotation.ts";
 import { restoreByHand } from "../../support/restore-by-hand.ts";
 import { contentOf, pieces, SOURCE, writerOptions } from "../../support/vault-fixture.ts";
 
@@ -58,6 +60,31 @@ describe("a restore by an independent program", () => {
     const privateKey = join(GOLDEN, "keys", "encrypt.key.pem");
     const printed = await restoreByHand({ ...vault, source: SOURCE, backupId: GOLDEN_ID, privateKey });
     expect(printed).toContain("signed by key 5e6428929af3b672d6f52e1971a3149b");
+  });
+
+  it("reads it with a key that came after it, and refuses a revision that is not its own", async () => {
+    const vault = await goldenCopy();
+    const path = await mkdtemp(join(folder, "vault-"));
+    const storage = openDirectoryVault("primary", path);
+    await storage.prepare();
+    const privateKey = join(vault.out, "next.key.pem");
+    const pair = generateKeyPairSync("rsa", { modulusLength: 3072 });
+    await writeFile(privateKey, pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+    const writer = openBackupWriter(writerOptions([{ name: "primary", storage }]));
+    const schema = await writer.writeBlob("schema.json", pieces("{}"));
+    await writer.commit(contentOf(schema, [], []));
+    const encryption = { keyId: keyIdOf(pair.publicKey), publicKey: pair.publicKey };
+    const { fulls } = await rotate([{ name: "primary", storage }], { encryption });
+    expect(fulls.revised).toBe(1);
+    const rotated = { dataFolder: join(path, "data"), out: vault.out };
+
+    const printed = await restoreGolden(rotated, { backupId: writer.id, privateKey });
+
+    expect(printed).toContain("manifest-0002.json signed by key");
+    expect(await readFile(join(vault.out, "schema.json"), "utf8")).toBe("{}");
+    const foreign = join(rotated.dataFolder, SOURCE, "full", writer.id, "manifest-0002.json");
+    await cp(foreign, join(vault.dataFolder, SOURCE, "full", GOLDEN_ID, "manifest-0002.json"));
+    await expect(restoreGolden(vault)).rejects.toThrow("no resguardo-revision of this backup");
   });
 
   it("reads many chunks of every byte as they were written by this version", async () => {
