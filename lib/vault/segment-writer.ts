@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { BufferPool } from "../core/buffer-pool.ts";
 import { AppError } from "../core/errors.ts";
 import type { Clock } from "../core/time.ts";
 import type { Tool } from "../core/tool.ts";
@@ -64,8 +65,13 @@ export interface SegmentSink {
   store(segment: SealedSegment): Promise<void>;
 }
 
+/** Bytes are gathered in pieces of this size, which the sealer takes without a copy. */
+const PIECE_BYTES = 2 * 1024 * 1024;
 /** Bytes that wait for the sealer before `write` waits. */
 const QUEUE_LIMIT_BYTES = 8 * 1024 * 1024;
+
+/** Its memory is used again: garbage of the size of the log would cost as much as compressing it. */
+const piecePool = new BufferPool(PIECE_BYTES, 8);
 
 /** A segment that is being filled: its data is compressed and sealed while it comes. */
 export class OpenSegment {
@@ -76,6 +82,9 @@ export class OpenSegment {
   readonly #queue: Buffer[] = [];
   readonly #sealed: Promise<{ frames: Buffer[]; data: SegmentManifest["data"] }>;
   #queuedBytes = 0;
+  /** What is being gathered. */
+  #piece: Buffer | undefined;
+  #filled = 0;
   #isEnded = false;
   #onChange = Promise.withResolvers<void>();
 
@@ -88,18 +97,23 @@ export class OpenSegment {
     this.#sealed.catch(() => {});
   }
 
-  /** Hands over bytes, which must not be changed afterwards. Waits while the sealer is behind. */
+  /** Takes a copy of the bytes. Waits while the sealer is behind. */
   async write(bytes: Buffer): Promise<void> {
     if (this.#isEnded) throw new AppError("INVARIANT", `segment ${this.id}: already closed`);
     this.plainBytes += bytes.length;
-    this.#queue.push(bytes);
-    this.#queuedBytes += bytes.length;
-    this.#changed();
+    for (let taken = 0; taken < bytes.length;) {
+      this.#piece ??= piecePool.take();
+      const size = bytes.copy(this.#piece, this.#filled, taken);
+      taken += size;
+      this.#filled += size;
+      if (this.#filled === PIECE_BYTES) this.#handOver(this.#piece);
+    }
     while (this.#queuedBytes > QUEUE_LIMIT_BYTES) await Promise.race([this.#onChange.promise, this.#sealed]);
   }
 
   /** Ends the data and describes it. */
   async close(content: SegmentContent): Promise<SealedSegment> {
+    if (this.#piece !== undefined) this.#handOver(this.#piece.subarray(0, this.#filled));
     this.#isEnded = true;
     this.#changed();
     const { frames, data } = await this.#sealed;
@@ -130,6 +144,15 @@ export class OpenSegment {
   abort(): void {
     this.#isEnded = true;
     this.#queue.length = 0;
+    this.#piece = undefined;
+    this.#changed();
+  }
+
+  #handOver(piece: Buffer): void {
+    this.#piece = undefined;
+    this.#filled = 0;
+    this.#queue.push(piece);
+    this.#queuedBytes += piece.length;
     this.#changed();
   }
 
@@ -138,7 +161,8 @@ export class OpenSegment {
     const hash = createHash("sha256");
     let sizeBytes = 0;
     const context = { dataKey: this.#options.key.dataKey, backupId: this.id, blobName: SEGMENT_DATA };
-    const { bytes, totals } = seal(this.#take(), context);
+    const recycle = (piece: Uint8Array): void => piecePool.recycle(piece);
+    const { bytes, totals } = seal(this.#take(), { ...context, recycle });
     for await (const frame of bytes) {
       frames.push(frame);
       hash.update(frame);

@@ -3,7 +3,7 @@ import type { DivertedSocket, MysqlConnection } from "./connection.ts";
 import { toSourceError } from "./driver-errors.ts";
 import { queryPacket, type ResultHead, ResultHeadReader } from "./packets.ts";
 import { type Guards, MAX_TEXT_BYTES, RowKernel } from "./row-kernel.ts";
-import { TextPool } from "./text-pool.ts";
+import { BufferPool } from "../../core/buffer-pool.ts";
 
 /** The server gathers what it sends in a buffer as long as the longest statement that it has read, 16 KiB at first. */
 const SEND_BYTES = 256 * 1024;
@@ -43,7 +43,7 @@ export interface RowQuery {
 export class RowReader {
   readonly #connection: MysqlConnection;
   readonly #kernel = new RowKernel();
-  readonly #pool = new TextPool(MAX_TEXT_BYTES);
+  readonly #pool = new BufferPool(MAX_TEXT_BYTES);
 
   constructor(connection: MysqlConnection) {
     this.#connection = connection;
@@ -82,7 +82,7 @@ class ResultQueue {
   ended = false;
   readonly #diverted: DivertedSocket;
   readonly #kernel: RowKernel;
-  readonly #pool: TextPool;
+  readonly #pool: BufferPool;
   readonly #query: RowQuery;
   readonly #head = new ResultHeadReader();
   readonly #texts: Buffer[] = [];
@@ -90,7 +90,7 @@ class ResultQueue {
   #failure: AppError | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(connection: MysqlConnection, kernel: RowKernel, pool: TextPool, query: RowQuery) {
+  constructor(connection: MysqlConnection, kernel: RowKernel, pool: BufferPool, query: RowQuery) {
     this.#kernel = kernel;
     this.#pool = pool;
     this.#query = query;

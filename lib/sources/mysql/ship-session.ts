@@ -2,7 +2,7 @@ import { AppError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Clock } from "../../core/time.ts";
 import { type DumpStart, dumpBinlog } from "./binlog/dump-stream.ts";
-import type { EventPiece } from "./binlog/dump-packets.ts";
+import type { DumpPiece } from "./binlog/dump-packets.ts";
 import { EVENT } from "./binlog/event.ts";
 import { auditLog, type FullPosition, type ShipStart } from "./binlog/log-audit.ts";
 import { compareOffsets, fileNumber } from "./binlog/log-position.ts";
@@ -149,19 +149,11 @@ class ShipSession {
     if (follow) throw new AppError("SOURCE_CONNECTION_LOST", "the server ended the stream of its binary log");
   }
 
-  async #take(pieces: readonly EventPiece[]): Promise<void> {
+  async #take(pieces: readonly DumpPiece[]): Promise<void> {
     const { clock, signal } = this.#options;
     signal.throwIfAborted();
     const now = clock().getTime();
-    for (const piece of pieces) {
-      const bytes = this.#tracker.take(piece);
-      if (bytes !== undefined) {
-        this.#openedAt ??= now;
-        const flushed = this.#filler.add(bytes);
-        if (flushed !== undefined) await flushed;
-      }
-      if (this.#mustClose(now)) await this.#close();
-    }
+    for (const piece of pieces) await this.#takePiece(piece, now);
     this.#compareWithMark();
     const isTime = now >= this.#options.until.getTime();
     if (this.#mark === undefined && (isTime || now >= this.#nextMarkAt)) await this.#lookForMark(now);
@@ -169,8 +161,20 @@ class ShipSession {
     await this.#closeWhenQuiet(now);
   }
 
-  #mustClose(now: number): boolean {
-    if (!this.#tracker.isAtBoundary) return this.#filler.bytes >= HARD_LIMIT_BYTES;
+  async #takePiece(piece: DumpPiece, now: number): Promise<void> {
+    for (let offset = 0; offset < piece.bytes.length;) {
+      const { end, kept } = this.#tracker.take(piece, offset, this.#isFull(now));
+      offset = end;
+      if (kept !== undefined) {
+        this.#openedAt ??= now;
+        await this.#filler.add(kept);
+      }
+      const isTooLong = !this.#tracker.isAtBoundary && this.#filler.bytes >= HARD_LIMIT_BYTES;
+      if (isTooLong || (this.#tracker.isAtBoundary && this.#isFull(now))) await this.#close();
+    }
+  }
+
+  #isFull(now: number): boolean {
     return this.#filler.bytes >= SOFT_LIMIT_BYTES || this.#isDue(now);
   }
 
@@ -212,16 +216,16 @@ class ShipSession {
   }
 }
 
-function isMadeUpRotation({ header }: EventPiece): boolean {
-  return header.type === EVENT.rotate && header.timestamp === 0;
+function isMadeUpRotation(piece: DumpPiece): boolean {
+  return piece.kind === "made-up" && piece.header.type === EVENT.rotate && piece.header.timestamp === 0;
 }
 
-function countMadeUpRotations(pieces: readonly EventPiece[]): number {
+function countMadeUpRotations(pieces: readonly DumpPiece[]): number {
   return pieces.filter(isMadeUpRotation).length;
 }
 
 /** What comes before the second rotation: the first one opens the file, the second leaves it. */
-function beforeSecondRotation(pieces: readonly EventPiece[], rotations: number): readonly EventPiece[] {
+function beforeSecondRotation(pieces: readonly DumpPiece[], rotations: number): readonly DumpPiece[] {
   let index = pieces.length;
   for (let left = rotations; left > 1; left--) index = pieces.slice(0, index).findLastIndex(isMadeUpRotation);
   return pieces.slice(0, index);

@@ -1,186 +1,216 @@
-import { crc32 } from "node:zlib";
-import { AppError } from "../../../core/errors.ts";
 import { errorPacket } from "../packets.ts";
 import { damaged } from "./cursor.ts";
-import {
-  CHECKSUM_SIZE,
-  EVENT,
-  EVENT_FLAG,
-  EVENT_HEADER_SIZE,
-  type EventHeader,
-  readFormatDescription,
-  readHeader,
-} from "./event.ts";
+import { EVENT, EVENT_FLAG, EVENT_HEADER_SIZE, type EventHeader, readFormatDescription, readHeader } from "./event.ts";
+import { assertAllIntact, assertIntact, ChecksumOfParts, GAP } from "./event-checksums.ts";
 
-/** Part of an event, mostly all of it. */
-export interface EventPiece {
-  header: EventHeader;
-  bytes: Buffer;
-  isFirst: boolean;
-  isLast: boolean;
-}
+/** What a dump brings. Its bytes are there until the next bytes are read. */
+export type DumpPiece =
+  /** Whole events of one file, one after the other, as they stand in it. */
+  | { kind: "events"; bytes: Buffer }
+  /** Part of a long event of the log. */
+  | { kind: "part"; header: EventHeader; bytes: Buffer; isFirst: boolean; isLast: boolean }
+  /** One event that is in no file: a rotation, a format description or a heartbeat. */
+  | { kind: "made-up"; header: EventHeader; bytes: Buffer };
 
 const PACKET_HEADER_SIZE = 4;
+/** What stands before an event in its first packet: the packet's header and a status. */
+const HEAD_SIZE = GAP.length;
 const FULL_PACKET = 0xff_ffff;
 /** Longer events are handed on as they come, so that memory does not grow with them. */
 const WHOLE_EVENT_BYTES = 256 * 1024;
-/** Kinds that the reader has to understand, whole whatever their length. */
-const ALWAYS_WHOLE: ReadonlySet<number> = new Set([
-  EVENT.rotate,
-  EVENT.formatDescription,
-  EVENT.previousGtids,
-  EVENT.gtid,
-  EVENT.gtidTagged,
-  EVENT.anonymousGtid,
-  EVENT.incident,
-  EVENT.heartbeat,
-  EVENT.heartbeatV2,
-]);
+const EMPTY: Buffer = Buffer.alloc(0);
+/** Kinds that stand alone: they say how to read on, or are in no file. */
+const ALONE: ReadonlySet<number> = new Set([EVENT.rotate, EVENT.formatDescription, EVENT.heartbeat, EVENT.heartbeatV2]);
 
 /**
  * Cuts the answer to a dump command into events: each is a packet, or several where it has 16 MiB and more, with a status
  * byte in front. Verifies the checksum of every event.
+ *
+ * The events are moved together where they were read, so a piece lies before what is still to be looked at:
+ *   moved | #kept: room that the packets' heads have left | #read: not looked at yet | the end
  */
 export class DumpParser {
   /** The server has sent its last event (only without `follow`). */
   ended = false;
-  #carry: Buffer | undefined;
-  #packetLeft = 0;
-  #isFullPacket = false;
-  /** The event that is being handed on in parts. */
-  #open: { header: EventHeader; left: number; crc: number; tail: Buffer } | undefined;
+  #bytes: Buffer = EMPTY;
+  #kept = 0;
+  #read = 0;
+  /** The start of a packet that was cut. */
+  #carry: Buffer = EMPTY;
+  #open: LongEvent | undefined;
   #hasChecksum: boolean;
 
   constructor(hasChecksum: boolean) {
     this.#hasChecksum = hasChecksum;
   }
 
-  /** Throws the server's own error, or SOURCE_PROTOCOL. */
-  push(chunk: Buffer): EventPiece[] {
-    const pieces: EventPiece[] = [];
-    let rest = chunk;
-    while (this.#carry !== undefined && rest.length > 0) {
-      // Only what completes the cut packet is copied, not the whole chunk.
+  /** Reads bytes, and uses their memory. Throws the server's own error, or SOURCE_PROTOCOL. */
+  push(bytes: Buffer): DumpPiece[] {
+    const pieces: DumpPiece[] = [];
+    let rest = bytes;
+    while (this.#carry.length > 0 && rest.length > 0) {
+      // Only what completes the cut packet is copied.
       const wanted = Math.min(rest.length, wantedBytes(this.#carry));
-      const joined = Buffer.concat([this.#carry, rest.subarray(0, wanted)]);
+      this.#readAll(Buffer.concat([this.#carry, rest.subarray(0, wanted)]), pieces);
       rest = rest.subarray(wanted);
-      this.#carry = undefined;
-      this.#read(joined, pieces);
     }
-    if (rest.length > 0) this.#read(rest, pieces);
+    if (rest.length > 0) this.#readAll(rest, pieces);
     return pieces;
   }
 
-  #read(bytes: Buffer, pieces: EventPiece[]): void {
-    let offset = 0;
-    while (offset < bytes.length) {
-      const taken = this.#open === undefined ? this.#start(bytes, offset, pieces) : this.#goOn(bytes, offset, pieces);
-      if (taken === 0) {
-        this.#carry = bytes.subarray(offset);
-        return;
-      }
-      offset += taken;
-    }
+  #readAll(bytes: Buffer, pieces: DumpPiece[]): void {
+    this.#bytes = bytes;
+    this.#read = 0;
+    this.#kept = 0;
+    while (this.#readOn(pieces));
+    this.#carry = Buffer.from(bytes.subarray(this.#read));
   }
 
-  /** Reads a packet that starts an event. Returns the bytes it took; 0 when more must come first. */
-  #start(bytes: Buffer, offset: number, pieces: EventPiece[]): number {
-    if (this.ended) throw damaged("bytes after the last event");
-    const available = bytes.length - offset;
-    if (available < PACKET_HEADER_SIZE + 1) return 0;
-    const length = bytes.readUIntLE(offset, 3);
-    const status = bytes[offset + PACKET_HEADER_SIZE];
-    if (status !== 0) return this.#readStatus(bytes.subarray(offset), length);
-    if (available < PACKET_HEADER_SIZE + 1 + EVENT_HEADER_SIZE) return 0;
-    const start = offset + PACKET_HEADER_SIZE + 1;
-    const header = readHeader(bytes, start);
+  /** False when more must come first. */
+  #readOn(pieces: DumpPiece[]): boolean {
+    if (this.ended && this.#read < this.#bytes.length) throw damaged("bytes after the last event");
+    if (this.#open !== undefined) return this.#goOn(this.#open, pieces);
+    const end = this.#endOfEvents();
+    if (end === this.#read) return this.#readOne(pieces);
+    pieces.push({ kind: "events", bytes: this.#moveTogether(end) });
+    return true;
+  }
+
+  /** After the last of the whole events of the log that come next; makes `GAP` of the heads between them. */
+  #endOfEvents(): number {
+    const bytes = this.#bytes;
+    let end = this.#read;
+    while (bytes.length - end >= HEAD_SIZE + EVENT_HEADER_SIZE) {
+      const length = uint24(bytes, end);
+      const event = end + HEAD_SIZE;
+      const next = event + length - 1;
+      const isInLog = uint32(bytes, event + 13) !== 0 && ((bytes[event + 17] ?? 0) & EVENT_FLAG.artificial) === 0;
+      if (next > bytes.length || length > WHOLE_EVENT_BYTES || bytes[event - 1] !== 0) break;
+      if (!isInLog || ALONE.has(bytes[event + 4] ?? 0) || uint32(bytes, event + 9) !== length - 1) break;
+      if (end > this.#read) bytes.set(GAP, end);
+      end = next;
+    }
+    return end;
+  }
+
+  #moveTogether(end: number): Buffer {
+    const bytes = this.#bytes;
+    if (this.#hasChecksum) assertAllIntact(bytes.subarray(this.#read + HEAD_SIZE, end));
+    const start = this.#kept;
+    for (let event = this.#read + HEAD_SIZE; event < end;) {
+      const size = uint32(bytes, event + 9);
+      bytes.copyWithin(this.#kept, event, event + size);
+      this.#kept += size;
+      event += size + HEAD_SIZE;
+    }
+    this.#read = end;
+    return bytes.subarray(start, this.#kept);
+  }
+
+  /** Reads a packet that is anything else: an event that stands alone, the start of a long one, or the end. */
+  #readOne(pieces: DumpPiece[]): boolean {
+    const packet = this.#bytes.subarray(this.#read);
+    if (packet.length < HEAD_SIZE) return false;
+    const length = uint24(packet, 0);
+    if (packet[PACKET_HEADER_SIZE] !== 0) return this.#readStatus(packet, length);
+    if (packet.length < HEAD_SIZE + EVENT_HEADER_SIZE) return false;
+    const header = readHeader(packet, HEAD_SIZE);
     if (length < FULL_PACKET && header.size !== length - 1) {
       throw damaged(`type ${header.type} says it has ${header.size} bytes, its packet has ${length - 1}`);
     }
-    if (length < FULL_PACKET && (header.size <= WHOLE_EVENT_BYTES || ALWAYS_WHOLE.has(header.type))) {
-      if (available < PACKET_HEADER_SIZE + length) return 0;
-      pieces.push(this.#whole(header, bytes.subarray(start, start + header.size)));
-      return PACKET_HEADER_SIZE + length;
-    }
-    this.#open = { header, left: header.size, crc: 0, tail: Buffer.alloc(0) };
-    this.#packetLeft = length - 1;
-    this.#isFullPacket = length === FULL_PACKET;
-    return PACKET_HEADER_SIZE + 1;
+    if (length > WHOLE_EVENT_BYTES) return this.#start(header, packet, length);
+    if (packet.length < PACKET_HEADER_SIZE + length) return false;
+    const bytes = Buffer.from(packet.subarray(HEAD_SIZE, HEAD_SIZE + header.size));
+    this.#check(header, bytes);
+    this.#read += HEAD_SIZE + header.size;
+    pieces.push(isMadeUp(header) ? { kind: "made-up", header, bytes } : { kind: "events", bytes });
+    return true;
   }
 
-  #readStatus(packet: Buffer, length: number): number {
-    if (packet.length < PACKET_HEADER_SIZE + length) return 0;
+  #readStatus(packet: Buffer, length: number): boolean {
+    if (packet.length < PACKET_HEADER_SIZE + length) return false;
     const payload = packet.subarray(PACKET_HEADER_SIZE, PACKET_HEADER_SIZE + length);
     if (payload[0] === 0xff) throw errorPacket(payload, "reading the binary log");
     if (payload[0] !== 0xfe || length >= 9) throw damaged(`status ${payload[0]}, expected 0`);
     this.ended = true;
-    return PACKET_HEADER_SIZE + length;
+    this.#read += PACKET_HEADER_SIZE + length;
+    return true;
   }
 
-  #whole(header: EventHeader, event: Buffer): EventPiece {
-    if (header.type === EVENT.formatDescription) this.#hasChecksum = readFormatDescription(event).hasChecksum;
+  #check({ type, flags, timestamp }: EventHeader, event: Buffer): void {
+    if (type === EVENT.formatDescription) this.#hasChecksum = readFormatDescription(event).hasChecksum;
     // An artificial rotation comes before the format description and has a checksum only if this session asked for it.
-    const isChecked = this.#hasChecksum || header.type === EVENT.formatDescription;
-    const isMadeUp = (header.flags & EVENT_FLAG.artificial) !== 0 && header.timestamp === 0;
-    if (isChecked && !isMadeUp) {
-      const end = event.length - CHECKSUM_SIZE;
-      assertChecksum(crc32(event.subarray(0, end)), event.subarray(end), header);
-    }
-    return { header, bytes: event, isFirst: true, isLast: true };
+    const isFirstRotation = (flags & EVENT_FLAG.artificial) !== 0 && timestamp === 0;
+    if ((this.#hasChecksum || type === EVENT.formatDescription) && !isFirstRotation) assertIntact(event);
   }
 
-  #goOn(bytes: Buffer, offset: number, pieces: EventPiece[]): number {
-    if (this.#packetLeft === 0) return this.#nextPacket(bytes, offset);
-    const open = this.#open;
-    if (open === undefined) throw new AppError("INVARIANT", "no event is open");
-    const part = bytes.subarray(offset, offset + this.#packetLeft);
+  #start(header: EventHeader, packet: Buffer, length: number): boolean {
+    if (ALONE.has(header.type)) throw damaged(`type ${header.type} has ${header.size} bytes`);
+    const checksum = this.#hasChecksum ? new ChecksumOfParts(packet.subarray(HEAD_SIZE)) : undefined;
+    this.#open = { header, left: header.size, packetLeft: length - 1, isFullPacket: length === FULL_PACKET, checksum };
+    this.#read += HEAD_SIZE;
+    return true;
+  }
+
+  #goOn(open: LongEvent, pieces: DumpPiece[]): boolean {
+    if (open.packetLeft === 0) return this.#nextPacket(open);
+    const bytes = this.#bytes.subarray(this.#read, this.#read + open.packetLeft);
+    if (bytes.length === 0) return false;
     const isFirst = open.left === open.header.size;
-    open.left -= part.length;
+    open.left -= bytes.length;
+    open.packetLeft -= bytes.length;
     if (open.left < 0) throw damaged(`type ${open.header.type} is longer than it says`);
-    this.#packetLeft -= part.length;
-    if (this.#hasChecksum) addToChecksum(open, part);
-    pieces.push({ header: open.header, bytes: part, isFirst, isLast: open.left === 0 });
-    if (this.#packetLeft === 0 && !this.#isFullPacket) this.#close(open.left);
-    return part.length;
+    open.checksum?.add(bytes);
+    this.#read += bytes.length;
+    this.#kept = this.#read;
+    pieces.push({ kind: "part", header: open.header, bytes, isFirst, isLast: open.left === 0 });
+    if (open.packetLeft === 0 && !open.isFullPacket) this.#close(open);
+    return true;
   }
 
-  #nextPacket(bytes: Buffer, offset: number): number {
-    if (bytes.length - offset < PACKET_HEADER_SIZE) return 0;
-    this.#packetLeft = bytes.readUIntLE(offset, 3);
-    this.#isFullPacket = this.#packetLeft === FULL_PACKET;
+  #nextPacket(open: LongEvent): boolean {
+    if (this.#bytes.length - this.#read < PACKET_HEADER_SIZE) return false;
+    open.packetLeft = uint24(this.#bytes, this.#read);
+    open.isFullPacket = open.packetLeft === FULL_PACKET;
+    this.#read += PACKET_HEADER_SIZE;
     // An event that fills its packets is followed by an empty one.
-    if (this.#packetLeft === 0) this.#close(this.#open?.left ?? 0);
-    return PACKET_HEADER_SIZE;
+    if (open.packetLeft === 0) this.#close(open);
+    return true;
   }
 
-  #close(left: number): void {
+  #close({ left, checksum }: LongEvent): void {
     if (left !== 0) throw damaged(`its packets end ${left} bytes early`);
-    if (this.#open !== undefined && this.#hasChecksum) {
-      assertChecksum(this.#open.crc, this.#open.tail, this.#open.header);
-    }
+    checksum?.assertIntact();
     this.#open = undefined;
   }
+}
+
+/** An event that is being handed on in parts. */
+interface LongEvent {
+  header: EventHeader;
+  left: number;
+  packetLeft: number;
+  isFullPacket: boolean;
+  checksum: ChecksumOfParts | undefined;
 }
 
 /** How many bytes to add to the start of a packet: to know its length, its event's header, or all of it. */
 function wantedBytes(carry: Buffer): number {
   if (carry.length < PACKET_HEADER_SIZE) return PACKET_HEADER_SIZE - carry.length;
-  const headBytes = PACKET_HEADER_SIZE + 1 + EVENT_HEADER_SIZE;
-  const packetBytes = PACKET_HEADER_SIZE + carry.readUIntLE(0, 3);
-  if (carry.length < headBytes) return Math.min(headBytes, packetBytes) - carry.length;
-  return packetBytes - carry.length;
+  const headBytes = HEAD_SIZE + EVENT_HEADER_SIZE;
+  const packetBytes = PACKET_HEADER_SIZE + uint24(carry, 0);
+  return (carry.length < headBytes ? Math.min(headBytes, packetBytes) : packetBytes) - carry.length;
 }
 
-/** The last four bytes are the checksum and not part of it, and only the end tells which they are. */
-function addToChecksum(open: { crc: number; tail: Buffer }, part: Buffer): void {
-  const bytes = part.length >= CHECKSUM_SIZE ? part : Buffer.concat([open.tail, part]);
-  const held = Math.max(0, bytes.length - CHECKSUM_SIZE);
-  if (bytes === part) open.crc = crc32(open.tail, open.crc);
-  open.crc = crc32(bytes.subarray(0, held), open.crc);
-  open.tail = bytes.subarray(held);
+function isMadeUp({ type, nextPosition, flags }: EventHeader): boolean {
+  const isHeartbeat = type === EVENT.heartbeat || type === EVENT.heartbeatV2;
+  return isHeartbeat || nextPosition === 0 || (flags & EVENT_FLAG.artificial) !== 0;
 }
 
-function assertChecksum(crc: number, stored: Buffer, { type, nextPosition }: EventHeader): void {
-  if (stored.length === CHECKSUM_SIZE && stored.readUInt32LE(0) === crc) return;
-  throw damaged(`type ${type} that ends at ${nextPosition} fails its checksum`);
+function uint24(bytes: Buffer, offset: number): number {
+  return (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8) | ((bytes[offset + 2] ?? 0) << 16);
+}
+
+function uint32(bytes: Buffer, offset: number): number {
+  return (uint24(bytes, offset) | ((bytes[offset + 3] ?? 0) << 24)) >>> 0;
 }

@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
 import { AppError } from "../../../core/errors.ts";
-import type { MysqlConnection } from "../connection.ts";
+import type { DivertedSocket, MysqlConnection } from "../connection.ts";
 import { toSourceError } from "../driver-errors.ts";
 import { encodeGtidSet } from "../gtid-codec.ts";
 import type { GtidSet } from "../gtid-set.ts";
-import { DumpParser, type EventPiece } from "./dump-packets.ts";
+import { DumpParser, type DumpPiece } from "./dump-packets.ts";
 
 /** Where to start: after everything in a set, or at an offset of a file. */
 export type DumpStart = { gtids: GtidSet } | { file: string; position: number };
@@ -23,8 +23,6 @@ export interface DumpOptions {
   silenceMs?: number;
 }
 
-/** Bytes that wait for their reader before the socket is paused. */
-const QUEUE_LIMIT_BYTES = 4 * 1024 * 1024;
 const NON_BLOCKING = 0x01;
 const THROUGH_GTID = 0x04;
 const COM_BINLOG_DUMP = 0x12;
@@ -32,21 +30,21 @@ const COM_BINLOG_DUMP_GTID = 0x1e;
 
 /**
  * Streams the server's binary log over a connection, which serves nothing else from then on and is destroyed at the end.
- * Includes what the server makes up for this connection: rotations, format descriptions and heartbeats.
+ * Includes what the server makes up for this connection: rotations, format descriptions and heartbeats. The bytes of pieces are
+ * there until the next ones are asked for.
  * Throws the SOURCE_… codes.
  */
 export async function* dumpBinlog(
   connection: MysqlConnection,
   options: DumpOptions,
-): AsyncGenerator<EventPiece[], void, void> {
+): AsyncGenerator<DumpPiece[], void, void> {
   const [row] = await connection.query<"checksum">("SELECT @@global.binlog_checksum AS checksum");
   await connection.execute(
     "SET @source_binlog_checksum = @@global.binlog_checksum, @source_heartbeat_period = ?, @replica_uuid = ?",
     [BigInt(options.heartbeatMs ?? 1000) * 1_000_000n, options.replicaUuid],
   );
   const parser = new DumpParser(row?.checksum === "CRC32");
-  const socket = connection.socket();
-  const queue = new DumpQueue(socket, parser, options.silenceMs ?? 10_000);
+  const queue = new DumpQueue(connection, parser, options.silenceMs ?? 10_000);
   try {
     queue.start(dumpPacket(options));
     for (;;) {
@@ -57,8 +55,6 @@ export async function* dumpBinlog(
   } finally {
     queue.stop();
     connection.destroy();
-    // The driver only ends it, and a server that tails sees that at its next event: until then the process would wait.
-    socket.destroy();
   }
 }
 
@@ -91,28 +87,31 @@ function toPacket(payload: Buffer): Buffer {
   return Buffer.concat([header, payload]);
 }
 
-/** The state of one dump: running → ended or failed. Events wait here while the socket is paused. */
+/**
+ * The state of one dump: running → ended or failed. Pieces lie in the memory that the socket reads into, so it is paused until
+ * their reader asks for more.
+ */
 class DumpQueue {
-  readonly #socket: Socket;
+  readonly #diverted: DivertedSocket;
   readonly #parser: DumpParser;
   readonly #silenceMs: number;
-  readonly #others: ((bytes: Buffer) => void)[];
-  #pieces: EventPiece[] = [];
-  #bytes = 0;
+  #pieces: DumpPiece[] = [];
+  #isReading = true;
   #failure: AppError | undefined;
   #wake: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(socket: Socket, parser: DumpParser, silenceMs: number) {
-    this.#socket = socket;
+  constructor(connection: MysqlConnection, parser: DumpParser, silenceMs: number) {
     this.#parser = parser;
     this.#silenceMs = silenceMs;
-    this.#others = socket.listeners("data") as ((bytes: Buffer) => void)[];
+    this.#diverted = connection.divert(this.#onData);
+  }
+
+  get #socket(): Socket {
+    return this.#diverted.socket;
   }
 
   start(command: Buffer): void {
-    for (const listener of this.#others) this.#socket.off("data", listener);
-    this.#socket.on("data", this.#onData);
     this.#socket.on("error", this.#onError);
     this.#socket.on("close", this.#onClose);
     this.#timer = setTimeout(this.#onSilence, this.#silenceMs);
@@ -122,42 +121,46 @@ class DumpQueue {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#socket.off("data", this.#onData);
+    this.#diverted.restore();
     this.#socket.off("error", this.#onError);
     this.#socket.off("close", this.#onClose);
+    // The driver would only end it, and a server that tails sees that at its next event: until then the process would wait.
+    this.#socket.destroy();
   }
 
   /** What has come since; undefined at the end. */
-  async next(): Promise<EventPiece[] | undefined> {
+  async next(): Promise<DumpPiece[] | undefined> {
+    this.#readOn();
     while (this.#pieces.length === 0 && !this.#parser.ended && this.#failure === undefined) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    if (this.#pieces.length === 0) {
-      if (this.#failure !== undefined) throw this.#failure;
-      return undefined;
-    }
     const pieces = this.#pieces;
     this.#pieces = [];
-    this.#bytes = 0;
-    if (this.#socket.isPaused()) {
-      // While it was paused, the silence was ours.
-      this.#timer?.refresh();
-      this.#socket.resume();
-    }
-    return pieces;
+    if (pieces.length > 0) return pieces;
+    if (this.#failure !== undefined && !this.#parser.ended) throw this.#failure;
+    return undefined;
+  }
+
+  #readOn(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    // While it was paused, the silence was ours.
+    this.#timer?.refresh();
+    this.#socket.resume();
   }
 
   readonly #onData = (bytes: Buffer): void => {
     this.#timer?.refresh();
     try {
-      const pieces = this.#parser.push(bytes);
-      for (const piece of pieces) this.#pieces.push(piece);
+      if (!this.#isReading) throw new AppError("INVARIANT", "a paused socket was read");
+      this.#pieces = this.#parser.push(bytes);
     } catch (error: unknown) {
       this.#fail(error);
       return;
     }
-    this.#bytes += bytes.length;
-    if (this.#bytes >= QUEUE_LIMIT_BYTES) this.#socket.pause();
+    if (this.#pieces.length === 0 && !this.#parser.ended) return;
+    this.#isReading = false;
+    this.#socket.pause();
     this.#notify();
   };
 
@@ -168,7 +171,7 @@ class DumpQueue {
   };
 
   readonly #onSilence = (): void => {
-    if (this.#socket.isPaused()) {
+    if (!this.#isReading) {
       this.#timer?.refresh();
       return;
     }

@@ -1,11 +1,12 @@
 import { AppError } from "../../../core/errors.ts";
-import { GtidCollector, type GtidSet } from "../gtid-set.ts";
+import type { GtidSet } from "../gtid-set.ts";
 import { damaged } from "./cursor.ts";
-import type { EventPiece } from "./dump-packets.ts";
-import { EVENT, EVENT_FLAG, readEvent, readFormatDescription } from "./event.ts";
+import type { DumpPiece } from "./dump-packets.ts";
+import { EVENT, readEvent, readFormatDescription } from "./event.ts";
 import { readHeartbeat, readIncident, readRotation } from "./event-bodies.ts";
-import { isTransactionHead, readTransactionHead } from "./gtid-event.ts";
+import { isTransactionHead, readTransactionHead, type TransactionHead } from "./gtid-event.ts";
 import type { FileOffset, LogRun } from "./log-position.ts";
+import { OpenStretch, type Stretch } from "./log-stretch.ts";
 
 /*
  * Follows a dump and says of each piece which bytes are new. What it knows grows with each piece; `takeStretch` hands over what
@@ -15,26 +16,12 @@ import type { FileOffset, LogRun } from "./log-position.ts";
 const FILE_START = 4;
 const HIGHEST_32_BITS = 2 ** 32;
 
-/** What lies between two calls of `takeStretch`. */
-export interface Stretch {
-  runs: LogRun[];
-  added: GtidSet;
-  transactions: number;
-  /** Microseconds since 1970; undefined where no transaction ends in the stretch. */
-  firstCommitMicros: bigint | undefined;
-  lastCommitMicros: bigint | undefined;
-  formatDescription: Buffer | undefined;
-  resumesTransaction: boolean;
-  unfinishedBytes: number;
-  boundary: FileOffset | undefined;
-  end: FileOffset | undefined;
-}
-
 interface OpenTransaction {
+  head: TransactionHead;
   start: number;
   /** Offset after it. */
   end: number;
-  collect: () => void;
+  /** Of it in the stretch. */
   bytes: number;
 }
 
@@ -44,28 +31,39 @@ export interface Shipped {
   boundary: FileOffset;
 }
 
+/** How far a piece was followed. */
+export interface Followed {
+  /** Offset in the piece. */
+  end: number;
+  /** The bytes before it that belong to the log and were not shipped before. */
+  kept: Buffer | undefined;
+}
+
 export class LogTracker {
-  /** Up to where the server has sent everything, shipped before or now. */
-  seen: FileOffset | undefined;
   readonly #shipped: Shipped | undefined;
   #end: FileOffset | undefined;
   #boundary: FileOffset | undefined;
   #file = "";
-  /** Offset of the first byte of the event that is being read. */
-  #eventStart = 0;
-  #eventBytes = 0;
+  /** In the file, after the last byte. */
+  #offset = 0;
+  /** The stretch of the file that grows. */
+  #run: LogRun | undefined;
   #formatDescription: Buffer | undefined;
   #hasChecksum: boolean;
   #transaction: OpenTransaction | undefined;
-  #stretch: OpenStretch;
+  #stretch = new OpenStretch(undefined);
 
   /** `hasChecksum`: whether the events before the first format description end in one. */
   constructor(shipped: Shipped | undefined, hasChecksum: boolean) {
     this.#shipped = shipped;
     this.#hasChecksum = hasChecksum;
-    this.#end = shipped?.end;
-    this.#boundary = shipped?.boundary;
-    this.#stretch = openStretch(undefined);
+    this.#end = shipped && { ...shipped.end };
+    this.#boundary = shipped && { ...shipped.boundary };
+  }
+
+  /** Up to where the server has sent everything, shipped before or now. */
+  get seen(): FileOffset | undefined {
+    return this.#file === "" ? undefined : { file: this.#file, offset: this.#offset };
   }
 
   /** Whether nothing is unfinished. */
@@ -75,57 +73,68 @@ export class LogTracker {
 
   /** The transactions that ended since `takeStretch` was called. */
   get added(): GtidSet {
-    return this.#stretch.collector.toSet();
+    return this.#stretch.added;
   }
 
-  /** The bytes of the piece that belong to the log and were not shipped before. Throws LOG_INCIDENT, SOURCE_PROTOCOL. */
-  take(piece: EventPiece): Buffer | undefined {
-    const { header, bytes } = piece;
-    if (header.type === EVENT.heartbeat || header.type === EVENT.heartbeatV2) return this.#heartbeat(piece);
-    const isMadeUp = header.nextPosition === 0 || (header.flags & EVENT_FLAG.artificial) !== 0;
-    if (isMadeUp) return this.#takeMadeUp(piece);
-    if (piece.isFirst) this.#startEvent(piece);
-    const from = this.#eventStart + this.#eventBytes;
-    this.#eventBytes += bytes.length;
-    const kept = this.#keep(from, bytes);
-    if (piece.isLast) this.#endEvent();
-    return kept;
+  /**
+   * Follows a piece from `from` on: to its end, or with `untilBoundary` to the first place where no transaction is unfinished.
+   * Throws LOG_INCIDENT, SOURCE_PROTOCOL.
+   */
+  take(piece: DumpPiece, from: number, untilBoundary: boolean): Followed {
+    const { bytes } = piece;
+    if (piece.kind === "events") return this.#takeEvents(bytes, from, untilBoundary);
+    const end = bytes.length;
+    if (piece.kind === "made-up") this.#takeMadeUp(bytes);
+    else {
+      if (piece.isFirst) this.#startEvent(bytes, 0);
+      const kept = this.#keep(end);
+      if (piece.isLast) this.#endEvent();
+      if (kept > 0) return { end, kept: bytes.subarray(end - kept) };
+    }
+    return { end, kept: undefined };
   }
 
   /** What came since the last call. */
   takeStretch(): Stretch {
-    const { collector, wasInside, formatDescription, ...counted } = this.#stretch;
-    const stretch: Stretch = {
-      ...counted,
-      added: collector.toSet(),
-      formatDescription,
-      resumesTransaction: wasInside,
+    const stretch = this.#stretch.close({
       unfinishedBytes: this.#transaction?.bytes ?? 0,
-      boundary: this.#boundary,
-      end: this.#end,
-    };
-    this.#stretch = openStretch(this.#formatDescription);
+      boundary: this.#boundary && { ...this.#boundary },
+      end: this.#end && { ...this.#end },
+    });
+    this.#stretch = new OpenStretch(this.#formatDescription);
+    this.#run = undefined;
     if (this.#transaction !== undefined) this.#transaction.bytes = 0;
     return stretch;
   }
 
-  #heartbeat({ header, bytes }: EventPiece): undefined {
-    const { file, position } = readHeartbeat(readEvent(bytes, this.#hasChecksum));
-    // The older form has 32 bits, which tell nothing in a longer file.
-    const offset = header.type === EVENT.heartbeat ? this.#unwrap(Number(position)) : Number(position);
-    if (file !== this.#file) throw damaged(`a heartbeat in ${file}, expected ${this.#file}`);
-    if (offset > (this.seen?.offset ?? 0)) this.seen = { file, offset };
-    return undefined;
+  #takeEvents(bytes: Buffer, from: number, untilBoundary: boolean): Followed {
+    let end = from;
+    let kept = 0;
+    do {
+      const size = this.#startEvent(bytes, end);
+      kept += this.#keep(size);
+      this.#endEvent();
+      end += size;
+    } while (end < bytes.length && !(untilBoundary && this.isAtBoundary));
+    // What was shipped before comes before what was not.
+    return { end, kept: kept === 0 ? undefined : bytes.subarray(end - kept, end) };
   }
 
-  #takeMadeUp(piece: EventPiece): undefined {
-    const { header, bytes } = piece;
-    if (header.type === EVENT.formatDescription) this.#describe(bytes);
-    if (header.type !== EVENT.rotate) return undefined;
-    const { file, position } = readRotation(readEvent(bytes, this.#hasChecksum));
-    this.#file = file;
-    this.seen = { file, offset: Number(position) };
-    return undefined;
+  #takeMadeUp(bytes: Buffer): void {
+    const event = readEvent(bytes, this.#hasChecksum);
+    if (event.type === EVENT.formatDescription) this.#describe(bytes);
+    else if (event.type === EVENT.rotate) {
+      const { file, position } = readRotation(event);
+      this.#file = file;
+      this.#offset = Number(position);
+      this.#run = undefined;
+    } else if (event.type === EVENT.heartbeat || event.type === EVENT.heartbeatV2) {
+      const { file, position } = readHeartbeat(event);
+      // The older form has 32 bits, which tell nothing in a longer file.
+      const offset = event.type === EVENT.heartbeat ? this.#unwrap(Number(position)) : Number(position);
+      if (file !== this.#file) throw damaged(`a heartbeat in ${file}, expected ${this.#file}`);
+      this.#offset = Math.max(this.#offset, offset);
+    }
   }
 
   #describe(bytes: Buffer): void {
@@ -134,70 +143,67 @@ export class LogTracker {
     if (this.#stretch.runs.length === 0) this.#stretch.formatDescription = bytes;
   }
 
-  #startEvent({ header, bytes }: EventPiece): void {
-    const next = this.#unwrap(header.nextPosition);
-    this.#eventStart = next - header.size;
-    this.#eventBytes = 0;
-    if (this.#eventStart < FILE_START) throw damaged(`type ${header.type} starts at ${this.#eventStart}`);
-    if (header.type === EVENT.formatDescription) this.#describe(bytes);
-    if (header.type === EVENT.incident) this.#refuse(readEvent(bytes, this.#hasChecksum));
-    if (!isTransactionHead(header.type)) return;
-    const head = readTransactionHead(readEvent(bytes, this.#hasChecksum));
-    if (head.transactionLength === 0n) throw damaged("a transaction does not say how long it is");
-    this.#transaction = {
-      start: this.#eventStart,
-      end: this.#eventStart + Number(head.transactionLength),
-      bytes: 0,
-      collect: () => {
-        const stretch = this.#stretch;
-        if (head.gtid !== undefined) stretch.collector.add(head.gtid);
-        stretch.transactions += 1;
-        const micros = head.immediateCommitMicros;
-        stretch.firstCommitMicros ??= micros;
-        if (micros > (stretch.lastCommitMicros ?? -1n)) stretch.lastCommitMicros = micros;
-      },
-    };
+  /** Looks at the event that starts at `offset` of the bytes. Returns its size. */
+  #startEvent(bytes: Buffer, offset: number): number {
+    const type = bytes[offset + 4] ?? 0;
+    const size = bytes.readUInt32LE(offset + 9);
+    const start = this.#unwrap(bytes.readUInt32LE(offset + 13)) - size;
+    if (start < FILE_START) throw damaged(`type ${type} starts at ${start}`);
+    this.#offset = start;
+    if (type === EVENT.formatDescription) this.#describe(bytes.subarray(offset, offset + size));
+    else if (type === EVENT.incident) this.#refuse(bytes.subarray(offset, offset + size));
+    else if (isTransactionHead(type)) this.#startTransaction(bytes.subarray(offset, offset + size));
+    return size;
   }
 
-  #keep(from: number, bytes: Buffer): Buffer | undefined {
+  #startTransaction(event: Buffer): void {
+    const head = readTransactionHead(readEvent(event, this.#hasChecksum));
+    if (head.transactionLength === 0n) throw damaged("a transaction does not say how long it is");
+    const start = this.#offset;
+    this.#transaction = { head, start, end: start + Number(head.transactionLength), bytes: 0 };
+  }
+
+  /** Goes on by `size` bytes of the log. Returns how many of them, at their end, were not shipped before. */
+  #keep(size: number): number {
+    const end = (this.#offset += size);
     const shippedTo = this.#shipped?.end.file === this.#file ? this.#shipped.end.offset : 0;
-    const kept = from >= shippedTo ? bytes : bytes.subarray(Math.min(bytes.length, shippedTo - from));
-    if (kept.length === 0) return undefined;
-    const to = from + bytes.length;
-    const start = to - kept.length;
-    const run = this.#stretch.runs.at(-1);
-    if (run?.file === this.#file && run.to === start) run.to = to;
-    else this.#startRun(start, to);
-    this.#end = { file: this.#file, offset: to };
-    if (this.#transaction !== undefined) this.#transaction.bytes += kept.length;
+    const kept = Math.min(size, Math.max(0, end - shippedTo));
+    if (kept === 0) return 0;
+    if (this.#run?.to === end - kept) this.#run.to = end;
+    else this.#run = this.#startRun(end - kept, end);
+    if (this.#end?.file === this.#file) this.#end.offset = end;
+    else this.#end = { file: this.#file, offset: end };
+    if (this.#transaction !== undefined) this.#transaction.bytes += kept;
     return kept;
   }
 
-  #startRun(from: number, to: number): void {
+  #startRun(from: number, to: number): LogRun {
     const { runs } = this.#stretch;
     if (runs.length === 0) {
       // Its first bytes were shipped before and are skipped now.
-      this.#stretch.wasInside = this.#transaction !== undefined && from > this.#transaction.start;
+      this.#stretch.resumesTransaction = this.#transaction !== undefined && from > this.#transaction.start;
       if (from === FILE_START) this.#stretch.formatDescription = undefined;
     }
-    runs.push({ file: this.#file, from, to });
+    const run = { file: this.#file, from, to };
+    runs.push(run);
+    return run;
   }
 
   #endEvent(): void {
-    const offset = this.#eventStart + this.#eventBytes;
-    this.seen = { file: this.#file, offset };
+    const offset = this.#offset;
     const transaction = this.#transaction;
     if (transaction !== undefined && offset > transaction.end) throw damaged("a transaction is longer than it says");
     if (transaction !== undefined && offset < transaction.end) return;
     this.#transaction = undefined;
     if (this.#end?.file !== this.#file || this.#end.offset !== offset) return;
-    transaction?.collect();
-    this.#boundary = this.#end;
+    if (transaction !== undefined) this.#stretch.add(transaction.head);
+    if (this.#boundary?.file === this.#file) this.#boundary.offset = offset;
+    else this.#boundary = { file: this.#file, offset };
   }
 
-  #refuse(event: ReturnType<typeof readEvent>): never {
-    const { number, message } = readIncident(event);
-    const where = `${this.#file}:${this.#eventStart}`;
+  #refuse(bytes: Buffer): never {
+    const { number, message } = readIncident(readEvent(bytes, this.#hasChecksum));
+    const where = `${this.#file}:${this.#offset}`;
     throw new AppError("LOG_INCIDENT", `${where}: the server logged incident ${number}: ${message}`, {
       hint: "Changes are missing in the binary log there. Make a full backup: shipping goes on from it.",
     });
@@ -205,30 +211,8 @@ export class LogTracker {
 
   /** Positions have 32 bits in the log, and files can be longer. */
   #unwrap(position: number): number {
-    const near = this.seen?.file === this.#file ? this.seen.offset : 0;
+    const near = this.#offset;
     const base = near - (near % HIGHEST_32_BITS);
     return base + position + (base + position + HIGHEST_32_BITS / 2 < near ? HIGHEST_32_BITS : 0);
   }
-}
-
-interface OpenStretch {
-  runs: LogRun[];
-  collector: GtidCollector;
-  transactions: number;
-  firstCommitMicros: bigint | undefined;
-  lastCommitMicros: bigint | undefined;
-  formatDescription: Buffer | undefined;
-  wasInside: boolean;
-}
-
-function openStretch(formatDescription: Buffer | undefined): OpenStretch {
-  return {
-    runs: [],
-    collector: new GtidCollector(),
-    transactions: 0,
-    firstCommitMicros: undefined,
-    lastCommitMicros: undefined,
-    formatDescription,
-    wasInside: false,
-  };
 }

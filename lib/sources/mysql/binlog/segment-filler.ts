@@ -2,7 +2,8 @@ import type { SegmentContent } from "../../../vault/segment-manifest.ts";
 import type { OpenSegment, SealedSegment, SegmentSink } from "../../../vault/segment-writer.ts";
 import { GtidSet } from "../gtid-set.ts";
 import type { LogPosition } from "./log-position.ts";
-import type { LogTracker, Stretch } from "./log-tracker.ts";
+import type { Stretch } from "./log-stretch.ts";
+import type { LogTracker } from "./log-tracker.ts";
 import { formatMicros } from "./server-log.ts";
 
 /** What is known besides the log's bytes. */
@@ -11,8 +12,6 @@ export interface LogFacts {
   serverUuid: string;
   gtidMode: string;
 }
-
-const PIECE_BYTES = 2 * 1024 * 1024;
 
 /**
  * Fills segments one after the other and stores them in that order: while one is stored the next is filled, and there are
@@ -32,8 +31,6 @@ export class SegmentFiller {
   #follows: SegmentContent["follows"] | undefined;
   #before = GtidSet.empty;
   #open: OpenSegment | undefined;
-  #piece: Buffer = Buffer.alloc(0);
-  #filled = 0;
   #storing: Promise<void> = Promise.resolve();
 
   constructor(sink: SegmentSink, previous: { id: string; position: LogPosition } | undefined) {
@@ -44,7 +41,7 @@ export class SegmentFiller {
 
   /** Bytes in the segment that is being filled. */
   get bytes(): number {
-    return (this.#open?.plainBytes ?? 0) + this.#filled;
+    return this.#open?.plainBytes ?? 0;
   }
 
   /** Every transaction up to the end of the last segment that was closed. */
@@ -58,25 +55,15 @@ export class SegmentFiller {
     if (follows) this.#follows = follows;
   }
 
-  /** Returns what to wait for, now and then; a promise for each event would cost more than the event. */
-  add(bytes: Buffer): Promise<void> | undefined {
+  /** Takes a copy of the bytes. Waits while the sealer is behind. */
+  async add(bytes: Buffer): Promise<void> {
     this.#open ??= this.#sink.open();
-    if (this.#filled + bytes.length > this.#piece.length) return this.#addAfterFlush(bytes);
-    // Copied, so that the memory of the socket's chunks is free at once.
-    this.#filled += bytes.copy(this.#piece, this.#filled);
-    return undefined;
-  }
-
-  async #addAfterFlush(bytes: Buffer): Promise<void> {
-    await this.#flush();
-    this.#piece = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, bytes.length));
-    this.#filled = bytes.copy(this.#piece, 0);
+    await this.#open.write(bytes);
   }
 
   /** Closes the segment with what the tracker saw since the last time, also an empty one, and starts to store it. */
   async close(tracker: LogTracker, facts: LogFacts, caughtUpAt: string): Promise<void> {
     const open = (this.#open ??= this.#sink.open());
-    await this.#flush();
     const stretch = tracker.takeStretch();
     const content = this.#describe(stretch, facts, caughtUpAt);
     const sealed = await open.close(content);
@@ -97,17 +84,6 @@ export class SegmentFiller {
   abandon(): void {
     this.#open?.abort();
     this.#open = undefined;
-    this.#piece = Buffer.alloc(0);
-    this.#filled = 0;
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#filled === 0 || this.#open === undefined) return;
-    const bytes = this.#piece.subarray(0, this.#filled);
-    // Its memory is the sealer's from now on.
-    this.#piece = Buffer.alloc(0);
-    this.#filled = 0;
-    await this.#open.write(bytes);
   }
 
   #describe(stretch: Stretch, facts: LogFacts, caughtUpAt: string): SegmentContent {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { TextPool } from "../../../../lib/sources/mysql/text-pool.ts";
+import { BufferPool } from "../../../lib/core/buffer-pool.ts";
 
 const text = (value: string) => Buffer.from(value);
 
-describe("TextPool", () => {
+describe("BufferPool", () => {
   it("uses the memory of a recycled piece again, and no other", () => {
-    const pool = new TextPool(64);
+    const pool = new BufferPool(64);
     const [first, second] = [pool.copy(text("first")), pool.copy(text("second"))];
     pool.recycle(first);
     const third = pool.copy(text("third, longer"));
@@ -16,7 +16,7 @@ describe("TextPool", () => {
   });
 
   it("takes a piece back once, and nothing that it did not make", () => {
-    const pool = new TextPool(64);
+    const pool = new BufferPool(64);
     const piece = pool.copy(text("a"));
     pool.recycle(piece);
     pool.recycle(piece);
