@@ -4,6 +4,7 @@ import { maskSecrets } from "../lib/core/log.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addChanges } from "./commands/changes.ts";
 import { addCheck } from "./commands/check.ts";
+import { addCopy } from "./commands/copy.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addExport } from "./commands/export.ts";
 import { addKeys } from "./commands/keys.ts";
@@ -47,6 +48,7 @@ function buildProgram(state: CommandState): Command {
     addKeys,
     addBackup,
     addShip,
+    addCopy,
     addExport,
     addList,
     addWindow,

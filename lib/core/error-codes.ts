@@ -53,6 +53,7 @@ export const ERROR_CODES = {
     "storage",
     "the storage refused the request: missing rights, wrong credential, no such container",
   ),
+  VAULT_BEHIND: entry("storage", "a vault lacks what another vault of the source holds"),
   STORAGE_FULL: entry("storage", "the storage has no room left"),
   STORAGE_PATH_INVALID: entry("config", "a blob name, a vault's path or its URL is not allowed"),
   MANIFEST_INVALID: entry("verify", "a manifest is not JSON of the documented shape"),

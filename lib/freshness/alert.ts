@@ -1,8 +1,9 @@
+import type { ErrorCode } from "../core/error-codes.ts";
 import type { SourcePolicy } from "../core/policy-schema.ts";
 import type { VaultFreshness } from "./evaluate.ts";
 import type { FreshnessState, ReasonCode } from "./states.ts";
 
-/** What the webhook receives when a source's state changes in a vault. The shape only grows. */
+/** What the webhook receives when a source's state changes in a vault, or damage was found there. The shape only grows. */
 export interface Alert {
   v: 1;
   /** The same for each delivery of one change; a receiver drops what it has seen. */
@@ -11,22 +12,26 @@ export interface Alert {
   environment: string;
   source: string;
   vault: string;
-  /** `resolved` when the source is fresh again. */
-  event: "late" | "breached" | "unknown" | "resolved";
+  /** `resolved` when the source is fresh again; `damaged` and `healed` say what was found in storage, and change no state. */
+  event: "late" | "breached" | "unknown" | "resolved" | "damaged" | "healed";
   before: FreshnessState | null;
-  reason: { code: ReasonCode; message: string };
+  reason: { code: ReasonCode | ErrorCode; message: string };
   restorableUntil: string | null;
   lagSeconds: number | null;
   rpoSeconds: number;
 }
 
-/** The alert for a change from `before` to what was found now; undefined when nothing changed that anybody must know. */
+/**
+ * The alert for a change from `before` to what was found now, of the state or of the reason for it; undefined when nothing changed
+ * that anybody must know.
+ */
 export function alertFor(
   found: VaultFreshness,
-  before: FreshnessState | undefined,
+  before: { state: FreshnessState; code?: string | undefined } | undefined,
   where: { environment: string; source: SourcePolicy; now: Date; id: string },
 ): Alert | undefined {
-  if (found.state === before) return undefined;
+  const hasOtherReason = before?.code !== undefined && before.code !== found.reason.code;
+  if (found.state === before?.state && (found.state === "fresh" || !hasOtherReason)) return undefined;
   if (found.state === "fresh" && before === undefined) return undefined;
   const { vault, reason, restorableUntil, lagSeconds, rpoSeconds } = found;
   return {
@@ -37,7 +42,7 @@ export function alertFor(
     source: where.source.name,
     vault,
     event: found.state === "fresh" ? "resolved" : found.state,
-    before: before ?? null,
+    before: before?.state ?? null,
     reason,
     restorableUntil,
     lagSeconds,

@@ -13,9 +13,21 @@ export type VaultView =
       newest: NewestBackup | undefined;
       /** Why the newest log can't be used: no full backup leads into it. */
       unusableLog?: { reason: string; message: string } | undefined;
+      /** What it lacks and another vault holds, from `newest` on. */
+      behind?: Behind | undefined;
       /** Newer records than `newest` that can't be restored: damaged, foreign or incomplete. */
       damaged: { id: string; error: ErrorReport }[];
     };
+
+/** What one vault lacks and another one holds. */
+export interface Behind {
+  /** Ids of full backups. */
+  backups: string[];
+  /** How many log segments. */
+  segments: number;
+  /** Since when another vault has the oldest of it, by that storage's clock. */
+  since: string;
+}
 
 export interface NewestBackup {
   id: string;
@@ -35,6 +47,7 @@ export interface VaultFreshness {
   restorableUntil: string | null;
   lagSeconds: number | null;
   rpoSeconds: number;
+  behind: Behind | null;
 }
 
 // Clocks of a source and of this host may differ a little; more than this makes every lag meaningless.
@@ -45,7 +58,10 @@ const OVERDUE_GRACE_MS = 15 * 60_000;
 /** Judges one source in one vault. Pure: the same view, policy and instant give the same answer. */
 export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date): VaultFreshness {
   const rpoMs = parseDuration(source.rpo);
-  const base = { vault: view.vault, lastFull: null, restorableUntil: null, lagSeconds: null, rpoSeconds: rpoMs / 1000 };
+  const nothing = { lastFull: null, restorableUntil: null, lagSeconds: null };
+  const behind = "error" in view ? undefined : view.behind;
+  const butLacks = behind ? `; ${lacking(behind)}` : "";
+  const base = { vault: view.vault, ...nothing, rpoSeconds: rpoMs / 1000, behind: behind ?? null };
   const judged = (state: FreshnessState, code: ReasonCode, message: string) => ({ state, reason: { code, message } });
 
   if ("error" in view) {
@@ -55,7 +71,7 @@ export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date):
   if (!view.newest) {
     return damaged
       ? { ...base, ...judged("unknown", "CATALOGUE_INVALID", `${damaged.id}: ${damaged.error.message}`) }
-      : { ...base, ...judged("breached", "NO_BACKUP", "there is no backup yet") };
+      : { ...base, ...judged("breached", "NO_BACKUP", `there is no backup yet${butLacks}`) };
   }
 
   const { id, consistentAt, restorableUntil } = view.newest;
@@ -70,11 +86,12 @@ export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date):
     return { ...found, ...judged("unknown", "CLOCK_AHEAD", `the backup's time lies ${formatDuration(-lagMs)} ahead`) };
   }
   if (lagMs > rpoMs) {
-    const message = `restorable until ${formatDuration(lagMs)} ago, promised ${formatDuration(rpoMs)}`;
+    const message = `restorable until ${formatDuration(lagMs)} ago, promised ${formatDuration(rpoMs)}${butLacks}`;
     return { ...found, ...judged("breached", "RPO_EXCEEDED", message) };
   }
   if (damaged)
     return { ...found, ...judged("late", "NEWEST_BACKUP_DAMAGED", `${damaged.id}: ${damaged.error.message}`) };
+  if (behind) return { ...found, ...judged("late", "VAULT_BEHIND", lacking(behind)) };
   if (view.unusableLog) {
     return { ...found, ...judged("late", "LOG_GAP", `${view.unusableLog.reason}: ${view.unusableLog.message}`) };
   }
@@ -87,6 +104,15 @@ export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date):
     return { ...found, ...judged("late", "SIGNED_IN_GRACE", message) };
   }
   return { ...found, ...judged("fresh", "WITHIN_RPO", `restorable until ${formatDuration(Math.max(0, lagMs))} ago`) };
+}
+
+function lacking({ backups, segments, since }: Behind): string {
+  const [newest] = backups.toReversed();
+  const what = [
+    ...(newest === undefined ? [] : [`${backups.length} full backups, the newest ${newest},`]),
+    ...(segments === 0 ? [] : [`${segments} log segments`]),
+  ];
+  return `it lacks ${what.join(" and ")} that another vault has, the oldest since ${since}`;
 }
 
 function isFullOverdue(source: SourcePolicy, startedAt: string, now: Date): boolean {

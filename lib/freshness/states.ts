@@ -11,6 +11,7 @@ export type ReasonCode =
   | "WITHIN_RPO"
   | "FULL_OVERDUE"
   | "LOG_GAP"
+  | "VAULT_BEHIND"
   | "SIGNED_IN_GRACE"
   | "RPO_EXCEEDED"
   | "NO_BACKUP"

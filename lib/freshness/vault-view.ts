@@ -7,6 +7,7 @@ import { readDamage } from "../vault/damage.ts";
 import { readRecoveryWindows } from "../sources/log-windows.ts";
 import { idStart } from "../vault/names.ts";
 import type { Vault } from "../vault/vault.ts";
+import { readBehind } from "./behind.ts";
 import type { VaultView } from "./evaluate.ts";
 
 /**
@@ -15,7 +16,9 @@ import type { VaultView } from "./evaluate.ts";
  */
 export async function viewVault(context: Context, vault: Vault, source: SourcePolicy): Promise<VaultView> {
   try {
-    return await readView(context, vault, source);
+    const view = await readView(context, vault, source);
+    const startedAt = "error" in view ? undefined : view.newest?.startedAt;
+    return { ...view, behind: await readBehind(context, vault, source, logStart(startedAt)) };
   } catch (error: unknown) {
     if (toAppError(error).code === "INVARIANT") throw error;
     return { vault: vault.name, error: reportError(error) };
@@ -24,6 +27,11 @@ export async function viewVault(context: Context, vault: Vault, source: SourcePo
 
 /** The log may have started to be shipped this long before a full backup for which it matters. */
 const LOOK_BACK_MS = 3_600_000;
+
+/** Ids of the log that leads on from a backup sort after this. */
+function logStart(startedAt: string | undefined): string {
+  return startedAt === undefined ? "" : idStart(new Date(Date.parse(startedAt) - LOOK_BACK_MS));
+}
 
 async function readView(context: Context, vault: Vault, source: SourcePolicy): Promise<VaultView> {
   const query = { vault, source: source.name, trusted: await context.trustedKeys() };
@@ -37,8 +45,8 @@ async function readView(context: Context, vault: Vault, source: SourcePolicy): P
     const { id, consistentAt, startedAt, position } = backup.content;
     try {
       await assertComplete(vault, backup.content, knownDamage);
-      const after = idStart(new Date(Date.parse(startedAt) - LOOK_BACK_MS));
-      const log = await readRecoveryWindows(query, source.kind, [{ id, consistentAt, position }], after);
+      const full = { id, consistentAt, position };
+      const log = await readRecoveryWindows(query, source.kind, [full], logStart(startedAt));
       const { until: restorableUntil = consistentAt, graceUntil = backup.graceUntil } = log.windows.at(-1) ?? {};
       const newest = { id, consistentAt, startedAt, restorableUntil, graceUntil };
       return { vault: vault.name, newest, damaged, unusableLog: log.unusable };

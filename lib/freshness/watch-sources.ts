@@ -6,6 +6,7 @@ import { prepareVaults } from "../vault/prepare-vaults.ts";
 import type { Alert } from "./alert.ts";
 import type { VaultFreshness } from "./evaluate.ts";
 import { readFreshness } from "./read-freshness.ts";
+import { watchDamage } from "./watch-damage.ts";
 import { watchVault, type WatchContext, type WatchOutcome } from "./watch.ts";
 import { postAlert } from "./webhook.ts";
 
@@ -18,6 +19,8 @@ export async function watchSources(context: Context, logger: Logger): Promise<Wa
   for (const source of policy.sources) {
     const { vaults } = await readFreshness(context, source);
     for (const found of vaults) outcomes.push(await watchInAnyVault(context, source, found, watch));
+    const trusted = await context.trustedKeys();
+    for (const vault of vaultsOf(context, source)) outcomes.push(await watchDamage(vault, source, trusted, watch));
   }
   return outcomes;
 }

@@ -16,6 +16,8 @@ import type { VaultFreshness } from "./evaluate.ts";
 
 const watchRecord = z.object({
   state: z.enum(["fresh", "late", "breached", "unknown"]),
+  /** The reason's, as it was told. */
+  code: z.string().optional(),
   since: z.string(),
   pending: z.custom<Alert>().optional(),
   last: z.object({ id: z.string(), deliveredAt: z.string(), attempts: z.int() }).optional(),
@@ -52,13 +54,14 @@ export async function watchVault(
   const stored = await store.get(key);
   const before = parseRecord(stored);
   const now = context.clock();
-  const changed = alertFor(found, before?.state, { environment: context.environment, source, now, id: newId(now) });
+  const changed = alertFor(found, before, { environment: context.environment, source, now, id: newId(now) });
   const pending = changed ?? before?.pending;
   const outcome: WatchOutcome = { source: source.name, vault: found.vault };
-  if (!pending && before?.state === found.state) return outcome;
+  const { code } = found.reason;
+  if (!pending && before?.state === found.state && before.code === code) return outcome;
 
   const since = before?.state === found.state ? before.since : now.toISOString();
-  const record: WatchRecord = { state: found.state, since, pending, last: before?.last };
+  const record: WatchRecord = { state: found.state, code, since, pending, last: before?.last };
   const etag = await store.put(key, encode(record), stored ? { etag: stored.etag } : "absent");
   if (!pending) return outcome;
   if (changed) context.logger.warn("freshness-changed", { ...changed });
@@ -66,7 +69,7 @@ export async function watchVault(
   const delivery = await deliver(pending, context);
   if ("error" in delivery) return { ...outcome, alert: pending, undelivered: delivery.error };
   const last = { id: pending.id, deliveredAt: context.clock().toISOString(), attempts: delivery.attempts };
-  await store.put(key, encode({ state: found.state, since, last }), { etag });
+  await store.put(key, encode({ state: found.state, code, since, last }), { etag });
   return { ...outcome, alert: pending };
 }
 

@@ -33,6 +33,7 @@ export const backupWork: Work = async (work) => {
           .join(", "),
         behind: behind.map(({ vault }) => vault).join(", ") || null,
       },
+      ...(behind.length > 0 && { followUps: ["copy"] }),
     };
   } catch (error: unknown) {
     writer.abort(error);

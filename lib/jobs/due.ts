@@ -50,6 +50,13 @@ function isDue(occurrence: Date, message: JobMessage, history: SourceHistory, no
   return failedAt === undefined || now.getTime() - Date.parse(failedAt) >= retryAfterMs;
 }
 
+/** Whether a copy may be asked for by now: while a vault is down, each ship run would find it behind anew. */
+export function mayCopy(source: SourcePolicy, history: SourceHistory, now: Date): boolean {
+  const { failedAt } = history.get("copy") ?? {};
+  const isPaused = failedAt !== undefined && now.getTime() - Date.parse(failedAt) < RETRY_AFTER_FAILURE_MS;
+  return source.vaults.length > 1 && !isPaused;
+}
+
 function scheduledWork(source: SourcePolicy): { schedule: string; message: JobMessage }[] {
   const common = { v: 1, source: source.name, requestedBy: "timer" } as const;
   const { full, verify, ship } = source.schedule;
@@ -57,6 +64,8 @@ function scheduledWork(source: SourcePolicy): { schedule: string; message: JobMe
     { schedule: full, message: { ...common, job: "backup" } },
     ...(ship ? [{ schedule: ship, message: { ...common, job: "ship" } as const }] : []),
     ...(verify ? [{ schedule: verify, message: { ...common, job: "verify" } as const }] : []),
+    // Whatever else was found in between, all names of the vaults are compared as often as their bytes are read.
+    ...(verify && source.vaults.length > 1 ? [{ schedule: verify, message: { ...common, job: "copy" } as const }] : []),
     ...source.restoreTests.map(({ schedule, kind }) => ({
       schedule,
       message: { ...common, job: "drill", test: kind } as const,

@@ -2,7 +2,8 @@ import { reportError, type ErrorReport } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { Context } from "../vault/context.ts";
 import { prepareVaults } from "../vault/prepare-vaults.ts";
-import { dueJobs } from "./due.ts";
+import { isAnyVaultBehind } from "./copy-job.ts";
+import { dueJobs, mayCopy } from "./due.ts";
 import { readHistory } from "./history.ts";
 import type { JobKind, JobMessage } from "./message.ts";
 
@@ -19,7 +20,13 @@ export async function findDueJobs(context: Context, kinds: readonly JobKind[], l
   const due: DueJobs = { jobs: [], unreadable: [] };
   for (const source of context.policy.sources) {
     try {
-      due.jobs.push(...dueJobs(source, await readHistory(context, source), now, kinds));
+      const history = await readHistory(context, source);
+      const jobs = dueJobs(source, history, now, kinds);
+      const wantsCopy = kinds.includes("copy") && !jobs.some(({ job }) => job === "copy");
+      if (wantsCopy && mayCopy(source, history, now) && (await isAnyVaultBehind(context, source))) {
+        jobs.push({ v: 1, job: "copy", source: source.name, requestedBy: "timer" });
+      }
+      due.jobs.push(...jobs);
     } catch (error: unknown) {
       due.unreadable.push({ source: source.name, error: reportError(error) });
     }

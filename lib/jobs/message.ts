@@ -14,6 +14,8 @@ const common = {
 export const jobMessageSchema = z.discriminatedUnion("job", [
   z.strictObject({ ...common, job: z.literal("backup") }),
   z.strictObject({ ...common, job: z.literal("verify") }),
+  /** Brings each vault of the source up to what the others hold. */
+  z.strictObject({ ...common, job: z.literal("copy") }),
   /** `forSeconds`: how long to tail the log when an operator asked; a timer's job tails until the next one is due. */
   z.strictObject({ ...common, job: z.literal("ship"), forSeconds: z.int().nonnegative().optional() }),
   z.strictObject({ ...common, job: z.literal("rotate-keys") }),
@@ -37,7 +39,7 @@ export function parseJobMessage(message: unknown): JobMessage {
   if (result.success) return result.data;
   const fields = result.error.issues.map((issue) => issue.path.map(String).join(".") || issue.message);
   throw new AppError("MESSAGE_INVALID", `job message: wrong, missing or unknown fields: ${fields.join(", ")}`, {
-    hint: 'Send {"v":1,"job":"backup","source":"NAME","requestedBy":"WHO"}; the job is one of backup, verify, ship, rotate-keys and drill.',
+    hint: 'Send {"v":1,"job":"backup","source":"NAME","requestedBy":"WHO"}; the job is one of backup, verify, copy, ship, rotate-keys and drill.',
   });
 }
 

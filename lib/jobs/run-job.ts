@@ -8,6 +8,8 @@ import type { Work } from "../sources/work.ts";
 import type { Context } from "../vault/context.ts";
 import { prepareVaults } from "../vault/prepare-vaults.ts";
 import { backupWork } from "./backup-job.ts";
+import { copyWork } from "./copy-job.ts";
+import { mayCopy } from "./due.ts";
 import { addToHistory, readHistory } from "./history.ts";
 import { firstAnswering } from "./first-answering.ts";
 import { acquireLease, type Lease, waitForLease } from "./lease.ts";
@@ -67,10 +69,16 @@ export async function runJob(
   const outcome = await doWork(workOf(message, other), run, lease, context, options);
   const receipt = await writeReceipt(context, run, outcome);
   await addToHistory(context, source, receipt);
-  const followUps = (outcome.result.followUps ?? []).map(
-    (job) => ({ v: 1, job, source: source.name, requestedBy: name }) as const,
-  );
+  const followUps = await followUpsOf(outcome, run, context);
   return { state: "ran", receipt, followUps, ...(outcome.failure && { failure: outcome.failure }) };
+}
+
+async function followUpsOf({ result }: WorkOutcome, { source, name }: Run, context: Context): Promise<JobMessage[]> {
+  const { followUps = [] } = result;
+  if (followUps.length === 0) return [];
+  const copies = mayCopy(source, await readHistory(context, source), context.clock());
+  const wanted = followUps.filter((job) => job !== "copy" || copies);
+  return wanted.map((job) => ({ v: 1, job, source: source.name, requestedBy: name }));
 }
 
 async function doWork(work: Work, run: Run, lease: Lease, context: Context, options: RunOptions): Promise<WorkOutcome> {
@@ -97,6 +105,8 @@ function workOf(message: JobMessage, other: OtherWork): Work {
       return backupWork;
     case "verify":
       return verifyWork;
+    case "copy":
+      return copyWork;
     case "ship":
       return shipWork(message);
     case "rotate-keys":

@@ -35,25 +35,26 @@ export function shipWork(message: Extract<JobMessage, { job: "ship" }>): Work {
     for (const { vault, error } of behind) logger.error("vault-behind", { vault, ...error });
     signal.throwIfAborted();
     await log.remember();
+    const names = [...log.behind, ...behind.map(({ vault }) => vault)];
     return {
-      ...describe(report),
       figures: {
-        ...describe(report).figures,
+        ...describe(report),
         seconds: (performance.now() - started) / 1000,
-        behind: [...log.behind, ...behind.map(({ vault }) => vault)].join(", ") || null,
+        behind: names.join(", ") || null,
       },
+      followUps: [
+        ...(report.gaps.length > 0 ? ["backup" as const] : []),
+        ...(names.length > 0 ? ["copy" as const] : []),
+      ],
     };
   };
 }
 
-function describe({ gaps, lastCommitAt, ...figures }: ShipReport): WorkResult {
+function describe({ gaps, lastCommitAt, ...figures }: ShipReport): WorkResult["figures"] {
   return {
-    figures: {
-      ...figures,
-      lastCommitAt: lastCommitAt ?? null,
-      gaps: gaps.map(({ reason, message }) => `${reason}: ${message}`).join("; ") || null,
-    },
-    ...(gaps.length > 0 && { followUps: ["backup"] }),
+    ...figures,
+    lastCommitAt: lastCommitAt ?? null,
+    gaps: gaps.map(({ reason, message }) => `${reason}: ${message}`).join("; ") || null,
   };
 }
 
@@ -68,7 +69,7 @@ function endOf(message: Extract<JobMessage, { job: "ship" }>, { context, source 
 interface OpenedLog {
   end: ValidSegment | undefined;
   vaults: Vault[];
-  /** Vaults that did not answer: they get this run's segments copied by a later one. */
+  /** Vaults that did not answer, or lack more of the log than could be copied at once: a copy brings them up to the others. */
   behind: string[];
   sink: SegmentSink;
   store: SegmentStore;
@@ -151,8 +152,9 @@ async function readHeads(
   for (const { vault, head } of heads) {
     await tried(vault, async () => {
       if (leader !== undefined && head.segment?.id !== end?.id) {
-        const copied = await copyMissingSegments(queryOf(leader), vault, head.segment?.id ?? "");
-        logger.info("log-copied", { vault: vault.name, from: leader.name, segments: copied });
+        const { copied, left } = await copyMissingSegments(queryOf(leader), vault, head.segment?.id ?? "");
+        if (left > 0) behind.push(vault.name);
+        logger.info("log-copied", { vault: vault.name, from: leader.name, blobs: copied, left });
       }
       complete.push({ vault, head });
     });

@@ -22,7 +22,7 @@ export interface WorkResult {
   figures: Record<string, number | string | null>;
   checks?: Check[];
   /** Work that this run found to be necessary; it is put on the queue after the receipt is written. */
-  followUps?: "backup"[];
+  followUps?: ("backup" | "copy")[];
   /** The work came to its end and found that something is wrong: the run counts as failed. */
   error?: ErrorReport;
 }

@@ -13,6 +13,7 @@ import {
   KEYS_PREFIX,
   logPlace,
   type RecordPlace,
+  revisionIn,
   runPlace,
   successionName,
   SUCCESSIONS,
@@ -118,7 +119,7 @@ function checkSuccession(bytes: Buffer, name: string): BlobContent {
 
 /** A true record in a wrong place stands for another one. Kinds that are not known here are held to the id in their name. */
 function assertPlace({ source, name }: CheckRequest, type: string, payload: unknown): void {
-  const { id, source: from, keyId } = asObject(payload);
+  const { id, source: from, keyId, revision } = asObject(payload);
   if (name.startsWith(KEYS_PREFIX)) {
     if (type === "resguardo-key" && name === keyName(String(keyId))) return;
     throw misplaced(name, `${type} of key ${String(keyId)}`, "the key of its name");
@@ -127,7 +128,7 @@ function assertPlace({ source, name }: CheckRequest, type: string, payload: unkn
   const place = PLACES.find(({ placeOf }) => idOfRecord(placeOf(source), name) !== undefined);
   const isHere = place
     ? place.type === type && place.placeOf(source).nameOf(String(id)) === name
-    : name.includes(String(id));
+    : name.includes(String(id)) && revisionIn(source, name)?.revision === revision;
   if (isHere && fromName === source) return;
   throw misplaced(name, `${type} ${String(id)} of ${String(fromName)}`, `a record of ${source} by its name`);
 }

@@ -71,6 +71,15 @@ export async function readDamage(query: DamageQuery): Promise<KnownDamage> {
   return known;
 }
 
+/** The statements about this vault after the one of that id, oldest first. Throws what the storage throws. */
+export async function listDamage(query: DamageQuery, after: string): Promise<DamageRecord[]> {
+  const records = await Array.fromAsync(listRecords({ ...query, kind: damageKind, after: `${after}.json` }));
+  return records.flatMap((record) => {
+    const isHere = record.state === "valid" && record.content.where.includes(query.vault.name);
+    return isHere ? [record.content] : [];
+  });
+}
+
 /** Throws the reason when a blob is known to be bad. */
 export function assertUndamaged(known: KnownDamage, name: string): void {
   const record = known.get(name);

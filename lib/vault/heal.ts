@@ -97,7 +97,7 @@ async function findGood(request: HealRequest): Promise<Search> {
     try {
       const { state } = await inspectBlob({ ...request, vault });
       if (state === "good") return { ...search, good: vault };
-      search.badIn.push(vault.name);
+      if (!(await wasRemoved({ ...request, vault }))) search.badIn.push(vault.name);
     } catch (error: unknown) {
       request.signal?.throwIfAborted();
       if (toAppError(error).kind !== "storage") throw error;

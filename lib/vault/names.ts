@@ -80,6 +80,17 @@ export function dataPrefix(source: string): string {
   return `${encodeNamePart(source)}/data/`;
 }
 
+/** The names of everything of a source but the data, as two stretches of its listing. */
+export function namesOutsideData(source: string): { prefix: string; after?: string; before?: string }[] {
+  const prefix = `${encodeNamePart(source)}/`;
+  const data = dataPrefix(source);
+  // No allowed character sorts after "~", and folders of data are named by ids, which start with a digit.
+  return [
+    { prefix, before: data },
+    { prefix, after: `${data}~` },
+  ];
+}
+
 /** Where the blob lies that the manifest calls `blobName`, "rows/000001" for instance. */
 export function dataName(source: string, id: string, blobName: string): string {
   return `${dataPrefix(source)}${id}/${blobName}`;

@@ -26,13 +26,14 @@ export async function* listSegmentBlobs(
   const { prefix } = logPlace(source);
   const options = { after: `${prefix}${after}`, ...(signal && { signal }) };
   for await (const stat of vault.storage.data.list(prefix, options)) {
-    const ids = idsInName(source, stat.name);
+    const ids = segmentIdsInName(source, stat.name);
     // A merged blob sorts right behind its last segment.
     if (ids !== undefined && ids.lastId !== after) yield { ...stat, ...ids };
   }
 }
 
-function idsInName(source: string, name: string): Pick<SegmentBlob, "lastId" | "mergedId"> | undefined {
+/** The ids in a name in the log's place; undefined for any other. */
+export function segmentIdsInName(source: string, name: string): Pick<SegmentBlob, "lastId" | "mergedId"> | undefined {
   const own = idOfRecord(logPlace(source), name);
   return own === undefined ? idsInMergedName(source, name) : { lastId: own, mergedId: undefined };
 }

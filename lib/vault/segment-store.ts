@@ -56,9 +56,9 @@ export class SegmentStore {
     ];
     const sha256 = createHash("sha256").update(envelope).digest("hex");
     await this.#outcomes.forEach(async (vault) => {
-      await this.#patiently(async (attempt) => {
+      await this.#patiently(async () => {
         await publishKeys(vault, published, signer, clock);
-        await createBlob(vault, name, blob, attempt);
+        await createBlob(vault, name, blob);
       });
       this.#previous.set(vault.name, sha256);
     });
@@ -69,20 +69,26 @@ export class SegmentStore {
     return this.#outcomes.report();
   }
 
-  async #patiently(work: (attempt: number) => Promise<void>): Promise<void> {
+  async #patiently(work: () => Promise<void>): Promise<void> {
     await retry(work, { deadlineMs: DEADLINE_MS, signal: this.#options.signal });
   }
 }
 
-/** On a repeated attempt, a blob that is there is the one of the attempt whose answer got lost: its id is ours alone. */
-async function createBlob(vault: Vault, name: string, parts: readonly Buffer[], attempt: number): Promise<void> {
-  const sizeBytes = parts.reduce((sum, { length }) => sum + length, 0);
+/** A blob that is there with the same bytes is ours: of an attempt whose answer got lost, or copied from a vault that was faster. */
+async function createBlob(vault: Vault, name: string, parts: readonly Buffer[]): Promise<void> {
   try {
     await vault.storage.data.create(name, streamOf(parts));
   } catch (error: unknown) {
-    const isOurs = attempt > 1 && toAppError(error).code === "BLOB_EXISTS";
-    if (!isOurs || (await vault.storage.data.stat(name))?.sizeBytes !== sizeBytes) throw error;
+    if (toAppError(error).code !== "BLOB_EXISTS" || !(await isSame(vault, name, parts))) throw error;
   }
+}
+
+async function isSame(vault: Vault, name: string, parts: readonly Buffer[]): Promise<boolean> {
+  const expected = createHash("sha256");
+  for (const part of parts) expected.update(part);
+  const found = createHash("sha256");
+  for await (const piece of vault.storage.data.read(name)) found.update(piece);
+  return expected.digest("hex") === found.digest("hex");
 }
 
 async function* streamOf(parts: readonly Buffer[]): AsyncGenerator<Buffer, void, void> {

@@ -99,6 +99,17 @@ describe("evaluateVault", () => {
     });
   });
 
+  it("calls a vault late that lacks what another one holds, and says what", () => {
+    const behind = { backups: ["20261121T031000000Z-00000002"], segments: 12, since: "2026-11-21T03:10:00.000Z" };
+    const found = evaluateVault({ ...backupAt("2026-11-21T03:00:00Z"), behind }, source, NOW);
+    expect(found).toMatchObject({ state: "late", reason: { code: "VAULT_BEHIND" }, behind });
+    expect(found.reason.message).toContain("20261121T031000000Z-00000002, and 12 log segments");
+    const breached = evaluateVault({ ...backupAt("2026-11-21T01:00:00Z"), behind }, source, NOW);
+    expect(breached).toMatchObject({ reason: { code: "RPO_EXCEEDED", message: expect.stringContaining("12 log") } });
+    const none = evaluateVault({ vault: "primary", newest: undefined, damaged: [], behind }, source, NOW);
+    expect(none).toMatchObject({ reason: { code: "NO_BACKUP", message: expect.stringContaining("it lacks") } });
+  });
+
   it("trusts no backup from the future", () => {
     expect(evaluateVault(backupAt("2026-11-21T03:22:00Z"), source, NOW)).toMatchObject({
       state: "unknown",

@@ -1,11 +1,15 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { AppError } from "../../../lib/core/errors.ts";
 import { silentLogger } from "../../../lib/core/log.ts";
 import type { Alert } from "../../../lib/freshness/alert.ts";
 import { evaluateVault, type VaultFreshness } from "../../../lib/freshness/evaluate.ts";
 import { watchVault, type WatchContext } from "../../../lib/freshness/watch.ts";
+import { watchDamage } from "../../../lib/freshness/watch-damage.ts";
 import { postAlert } from "../../../lib/freshness/webhook.ts";
 import { openMemoryVault } from "../../../lib/vault/storage/memory.ts";
+import { writeDamage } from "../../../lib/vault/damage.ts";
+import { twoVaults } from "../../support/two-vaults.ts";
 import { startHttpReceiver } from "../../support/http-receiver.ts";
 import { testSource } from "../../support/policies.ts";
 
@@ -46,6 +50,24 @@ describe("watchVault", () => {
     ]);
   });
 
+  it("tells that a late source is late for another reason by now", async () => {
+    const { state } = openMemoryVault("primary");
+    const { alerts, deliver } = recording();
+    const late = (code: "FULL_OVERDUE" | "VAULT_BEHIND") => ({
+      ...FRESH,
+      state: "late" as const,
+      reason: { code, message: "" },
+    });
+    for (const now of [late("FULL_OVERDUE"), late("VAULT_BEHIND"), late("VAULT_BEHIND"), FRESH]) {
+      await watchVault(now, source, state, context(deliver));
+    }
+    expect(alerts.map(({ event, reason }) => [event, reason.code])).toEqual([
+      ["late", "FULL_OVERDUE"],
+      ["late", "VAULT_BEHIND"],
+      ["resolved", "WITHIN_RPO"],
+    ]);
+  });
+
   it("tells a source that was never fresh, and is silent about one that always was", async () => {
     const { state } = openMemoryVault("primary");
     const { alerts, deliver } = recording();
@@ -71,6 +93,31 @@ describe("watchVault", () => {
     const { alerts, deliver } = recording();
     await watchVault(BREACHED, source, state, context(deliver));
     expect(alerts).toHaveLength(1);
+  });
+});
+
+describe("watchDamage", () => {
+  it("tells what was healed and what is bad once, and again after a delivery that failed", async () => {
+    const { vaults, names, signer, trusted } = await twoVaults();
+    const clock = () => new Date("2026-11-22T00:00:00Z");
+    const [primary] = vaults;
+    const { alerts, deliver } = recording();
+    const look = (send: WatchContext["deliver"]) => watchDamage(primary, source, trusted, { ...context(send), clock });
+    const reason = { code: "BLOB_DAMAGED", message: "its bytes are wrong" } as const;
+    const say = (state: "bad" | "healed", where: string[]) =>
+      writeDamage({ source: "shop", blob: names.data, state, where, reason }, { vaults, signer, clock });
+
+    await look(deliver);
+    await say("bad", ["offsite"]);
+    expect((await look(deliver)).alert).toBeUndefined();
+    await say("healed", ["primary"]);
+    const refused = () => Promise.reject(new AppError("WEBHOOK_FAILED", "no answer"));
+    expect((await look(refused)).undelivered).toMatchObject({ code: "WEBHOOK_FAILED" });
+    await say("bad", ["primary", "offsite"]);
+    await look(deliver);
+    await look(deliver);
+    expect(alerts).toMatchObject([{ event: "damaged", vault: "primary", reason: { code: "BLOB_DAMAGED" } }]);
+    expect(alerts[0]?.reason.message).toMatch(/^1 blobs are bad and could not be healed, 1 were healed; first: shop/);
   });
 });
 
