@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createDecipheriv, createHash, hkdfSync, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { zstdDecompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { deriveBlobKey } from "../../../lib/vault/sealed-format.ts";
 import { seal } from "../../../lib/vault/sealing.ts";
@@ -82,12 +83,13 @@ describe("seal", () => {
     expect(handedOver).toBeLessThanOrEqual(14);
   });
 
-  it("makes the documented bytes, byte for byte", async () => {
+  it("makes the documented bytes, whatever zstd makes of the text", async () => {
     const golden = readFileSync(new URL("../../golden/sealed-v1.bin", import.meta.url));
     const salt = Buffer.from("golden salt of thirty-two bytes.");
     const plain = [Buffer.alloc(300_000, "resguardo\n"), Buffer.from("1\tone\n2\t\\N\n")];
     const sealed = await collect(seal(pieces(...plain), { ...CONTEXT, random: () => salt }).bytes);
-    expect(sealed.toString("hex")).toBe(golden.toString("hex"));
+    expect(sealed.subarray(0, 36).equals(golden.subarray(0, 36))).toBe(true);
+    expect(openByHand(sealed)).toEqual(openByHand(golden));
   });
 
   it("derives the key that the test vector of docs/format.md shows", () => {
@@ -115,3 +117,23 @@ describe("seal", () => {
     );
   });
 });
+
+/** The frames of a blob as docs/format.md lays them out, read without the code under test. */
+function openByHand(blob: Buffer): { isLast: boolean; plain: string }[] {
+  const info = Buffer.from(`resguardo/v1/${CONTEXT.backupId}/${CONTEXT.blobName}`);
+  const key = Buffer.from(hkdfSync("sha256", CONTEXT.dataKey, blob.subarray(4, 36), info, 32));
+  const frames: { isLast: boolean; plain: string }[] = [];
+  for (let at = 36; at < blob.length;) {
+    const head = blob.readUInt32LE(at);
+    const end = at + 4 + (head & 0x7fff_ffff);
+    const nonce = Buffer.alloc(12);
+    nonce.writeUInt32BE(frames.length, 7);
+    nonce[11] = head >>> 31;
+    const cipher = createDecipheriv("aes-256-gcm", key, nonce).setAuthTag(blob.subarray(end - 16, end));
+    cipher.setAAD(Buffer.concat([info, nonce]));
+    const zstd = Buffer.concat([cipher.update(blob.subarray(at + 4, end - 16)), cipher.final()]);
+    frames.push({ isLast: head >>> 31 === 1, plain: zstdDecompressSync(zstd).toString("latin1") });
+    at = end;
+  }
+  return frames;
+}
