@@ -103,15 +103,15 @@ async function lateSteps(
 }
 
 /**
- * The work that fills the tables: each blob, then the indexes of its table. The tables that take longest come first, so that
- * their indexes are built while others are loaded.
+ * The work that fills the tables: each blob, then the indexes of its table. What has the longest way to go on one connection
+ * comes first, and tables in many blobs last, since those keep every connection busy up to the end.
  */
 export function tableTasks(
   tables: readonly TableItem[],
   steps: ReadonlySet<string>,
   context: LoadContext,
 ): Task<MysqlConnection>[] {
-  const ordered = tables.toSorted((a, b) => weightOf(b) - weightOf(a));
+  const ordered = tables.toSorted((a, b) => longestWay(b) - longestWay(a));
   return ordered.flatMap((table) => {
     const addIndexes: Task<MysqlConnection> = async (connection) => {
       await addMissingIndexes(connection, table);
@@ -128,9 +128,10 @@ export function tableTasks(
   });
 }
 
-/** What a table costs to restore, in bytes of text that take as long to load. */
-function weightOf({ rows, plainBytes, parts }: TableItem): number {
-  return plainBytes + rows * (ROW_WEIGHT + INDEX_WEIGHT * parts.indexes.length);
+/** What one connection has to do alone at least, one blob and then the indexes, in bytes of text that take as long to load. */
+function longestWay({ rows, plainBytes, parts, blobs }: TableItem): number {
+  const load = plainBytes + rows * ROW_WEIGHT;
+  return load / Math.max(1, blobs.length) + rows * INDEX_WEIGHT * parts.indexes.length;
 }
 
 async function addMissingIndexes(connection: MysqlConnection, { to, parts }: TableItem): Promise<void> {
