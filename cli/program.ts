@@ -7,9 +7,11 @@ import { addCheck } from "./commands/check.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addExport } from "./commands/export.ts";
+import { addHold } from "./commands/hold.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addList } from "./commands/list.ts";
 import { addRestore } from "./commands/restore.ts";
+import { addRetention } from "./commands/retention.ts";
 import { addShip } from "./commands/ship.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWindow } from "./commands/window.ts";
@@ -56,6 +58,8 @@ function buildProgram(state: CommandState): Command {
     addVerify,
     addRestore,
     addDrill,
+    addRetention,
+    addHold,
   ]) {
     add(program, state);
   }

@@ -181,6 +181,7 @@ module functionApp 'app/function-app.bicep' = {
     settings: {
       RESGUARDO_POLICY: hostStorage.outputs.policyUrl
       RESGUARDO_COMMIT: commit
+      RESGUARDO_ROLE: 'backup'
       PRIMARY_BLOB_URL: primaryVault.outputs.blobUrl
       OFFSITE_BLOB_URL: offsiteVault.outputs.blobUrl
     }

@@ -29,6 +29,16 @@ function describe(backup: ListedBackup): string[] {
     formatCount(tables),
     formatCount(rows),
     formatBytes(storedBytes),
-    "restorable",
+    ["restorable", ...protections(backup)].join(", "),
+  ];
+}
+
+function protections({ held, immutableUntil, legalHold, tiers }: ListedBackup & { error?: never }): string[] {
+  const other = Object.entries(tiers ?? {}).filter(([tier]) => tier !== "hot");
+  return [
+    ...(held ? [`held${held.until === null ? "" : ` until ${held.until}`}: ${held.reason}`] : []),
+    ...(immutableUntil === null ? [] : [`immutable until ${immutableUntil}`]),
+    ...(legalHold ? ["legal hold"] : []),
+    ...other.map(([tier, bytes]) => `${formatBytes(bytes)} ${tier}`),
   ];
 }

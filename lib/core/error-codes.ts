@@ -96,6 +96,10 @@ export const ERROR_CODES = {
   LEASE_HELD: transient("job", "another worker holds the lease"),
   LEASE_LOST: transient("job", "the lease was lost while the job ran; the job stopped itself"),
   JOB_INTERRUPTED: transient("job", "the worker died before the run ended"),
+  RETENTION_REFUSED: entry(
+    "job",
+    "nothing was removed, since something about the backups, a hold or a clock is in doubt",
+  ),
   WEBHOOK_FAILED: transient("job", "the alert webhook did not accept the message"),
 
   // servers of the local machine, and the embedded host

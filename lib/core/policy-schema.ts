@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseDuration } from "./time.ts";
+import { pricesSchema, RETENTION_DEFAULTS, retentionSchema } from "./retention-policy.ts";
 import { parseSchedule } from "./schedule.ts";
 
 // One schema for everything: it validates, types, and generates docs/policy.schema.json for editors.
@@ -123,6 +124,7 @@ const mysqlSource = z.strictObject({
       .optional()
       .describe("Log shipping; until it runs, the RPO is the time between two fulls, and freshness says so."),
     verify: schedule.optional(),
+    retention: schedule.default("0 0 4 * * *").describe("When what is older than `retention` says is removed."),
   }),
   log: z
     .strictObject({
@@ -138,10 +140,7 @@ const mysqlSource = z.strictObject({
     })
     .prefault({})
     .describe("How schedule.ship ships the log."),
-  retention: z
-    .strictObject({ full: duration, log: duration.optional() })
-    .optional()
-    .describe("How long backups are to be kept. This version deletes nothing."),
+  retention: retentionSchema(duration, RETENTION_DEFAULTS.mysql),
   restoreTests: z.array(restoreTest).default([]),
 });
 
@@ -158,6 +157,7 @@ export const policySchema = z.strictObject({
   vaults: z.record(name, vault).refine((value) => Object.keys(value).length > 0, "expected at least one vault"),
   keys,
   sources: z.array(z.discriminatedUnion("kind", [mysqlSource])).min(1),
+  prices: pricesSchema,
   alerts: z.strictObject({ webhook: webhook.optional() }).default({}),
 });
 

@@ -10,6 +10,12 @@ export const settingsSchema = z.object({
     .enum(["debug", "info", "warn", "error"])
     .default("info")
     .describe("Least level that is written to the log."),
+  RESGUARDO_ROLE: z
+    .enum(["all", "backup", "keeper"])
+    .default("all")
+    .describe(
+      "Which jobs this app's timers ask for: `keeper` those that remove blobs, `backup` all others. So the identity that backs up needs no right to delete.",
+    ),
   AZURE_CLIENT_ID: z
     .string()
     .optional()

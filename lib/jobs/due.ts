@@ -19,6 +19,8 @@ export type SourceHistory = ReadonlyMap<string, WorkHistory>;
 const RETRY_AFTER_FAILURE_MS = 10 * 60_000;
 // Shipping is asked for each minute, and what it misses counts against the RPO.
 const RETRY_SHIPPING_AFTER_MS = 30_000;
+// Mostly it waits for a proof of the newest backup.
+const RETRY_RETENTION_AFTER_MS = 3_600_000;
 
 /**
  * The jobs of a source that the policy wants by now and that no receipt covers. Computed from the receipts and not from
@@ -46,8 +48,12 @@ function isDue(occurrence: Date, message: JobMessage, history: SourceHistory, no
   // Before the first backup there is nothing to verify and nothing to restore.
   if (message.job !== "backup" && firstDueAfter === undefined) return false;
   if (firstDueAfter !== undefined && occurrence.getTime() <= Date.parse(firstDueAfter)) return false;
-  const retryAfterMs = message.job === "ship" ? RETRY_SHIPPING_AFTER_MS : RETRY_AFTER_FAILURE_MS;
-  return failedAt === undefined || now.getTime() - Date.parse(failedAt) >= retryAfterMs;
+  return failedAt === undefined || now.getTime() - Date.parse(failedAt) >= retryAfterMs(message.job);
+}
+
+function retryAfterMs(job: JobKind): number {
+  if (job === "ship") return RETRY_SHIPPING_AFTER_MS;
+  return job === "retention" ? RETRY_RETENTION_AFTER_MS : RETRY_AFTER_FAILURE_MS;
 }
 
 /** Whether a copy may be asked for by now: while a vault is down, each ship run would find it behind anew. */
@@ -59,13 +65,14 @@ export function mayCopy(source: SourcePolicy, history: SourceHistory, now: Date)
 
 function scheduledWork(source: SourcePolicy): { schedule: string; message: JobMessage }[] {
   const common = { v: 1, source: source.name, requestedBy: "timer" } as const;
-  const { full, verify, ship } = source.schedule;
+  const { full, verify, ship, retention } = source.schedule;
   return [
     { schedule: full, message: { ...common, job: "backup" } },
     ...(ship ? [{ schedule: ship, message: { ...common, job: "ship" } as const }] : []),
     ...(verify ? [{ schedule: verify, message: { ...common, job: "verify" } as const }] : []),
     // Whatever else was found in between, all names of the vaults are compared as often as their bytes are read.
     ...(verify && source.vaults.length > 1 ? [{ schedule: verify, message: { ...common, job: "copy" } as const }] : []),
+    { schedule: retention, message: { ...common, job: "retention" } },
     ...source.restoreTests.map(({ schedule, kind }) => ({
       schedule,
       message: { ...common, job: "drill", test: kind } as const,

@@ -15,6 +15,7 @@ import { firstAnswering } from "./first-answering.ts";
 import { acquireLease, type Lease, waitForLease } from "./lease.ts";
 import { workName, type JobMessage } from "./message.ts";
 import { closeInterrupted, writeReceipt, type Receipt, type Run, type WorkOutcome } from "./receipt.ts";
+import { retentionWork } from "./retention-job.ts";
 import { rotateKeysWork } from "./rotate-keys-job.ts";
 import { shipWork } from "./ship-job.ts";
 import { verifyWork } from "./verify-job.ts";
@@ -111,6 +112,8 @@ function workOf(message: JobMessage, other: OtherWork): Work {
       return shipWork(message);
     case "rotate-keys":
       return rotateKeysWork;
+    case "retention":
+      return retentionWork;
     case "drill":
       return other.drill(message.test);
   }

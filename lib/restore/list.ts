@@ -3,11 +3,20 @@ import { type FullBackup, readRecoveryWindows, type RecoveryGap, type RecoveryWi
 import { reportError, toAppError, type ErrorReport } from "../core/errors.ts";
 import { findSource } from "../core/policy.ts";
 import type { SourcePolicy } from "../core/policy-schema.ts";
-import { listBackups as listCatalogue, type CatalogueEntry, type CatalogueQuery } from "../vault/catalogue.ts";
+import {
+  listBackups as listCatalogue,
+  type CatalogueEntry,
+  type CatalogueQuery,
+  type ValidBackup,
+} from "../vault/catalogue.ts";
 import { assertComplete } from "../vault/complete.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
 import { type KnownDamage, readDamage } from "../vault/damage.ts";
+import { type DataFolder, earlier, listDataFolders } from "../vault/data-folders.ts";
+import type { Hold } from "../vault/hold.ts";
+import { holdsOf } from "../vault/holds-of.ts";
 import type { LogChain } from "../vault/segment-chain.ts";
+import type { Tier } from "../vault/storage/storage.ts";
 import type { Vault } from "../vault/vault.ts";
 import { type ExpectedTime, expectTime, type RestoreAmount } from "./expected-time.ts";
 import { readMeasured } from "./measured-restores.ts";
@@ -22,6 +31,13 @@ export type ListedBackup =
       tables: number;
       rows: number;
       storedBytes: number;
+      /** By a signed record of any vault; missing where one of them could not be asked. */
+      held?: { reason: string; until: string | null } | null;
+      /** The storage says that it removes nothing of this backup before then; null where it says no such thing. */
+      immutableUntil: string | null;
+      legalHold: boolean;
+      /** Bytes of its data by tier; null where the storage has no tiers. */
+      tiers: Partial<Record<Tier, number>> | null;
       error?: never;
     }
   | { source: string; vault: string; id: string | null; error: ErrorReport };
@@ -32,9 +48,22 @@ export async function listBackups(context: Context, sourceName?: string): Promis
   const sources = sourceName === undefined ? policy.sources : [findSource(policy, sourceName)];
   const listed: ListedBackup[] = [];
   for (const source of sources) {
-    for (const vault of vaultsOf(context, source)) listed.push(...(await listVault(context, source, vault)));
+    const held = await heldIn(context, source);
+    for (const vault of vaultsOf(context, source)) listed.push(...(await listVault(context, source, vault, held)));
   }
   return listed;
+}
+
+type Held = ReadonlyMap<string, Hold> | undefined;
+
+/** Undefined where a vault could not be asked: its line says why. */
+async function heldIn(context: Context, source: SourcePolicy): Promise<Held> {
+  try {
+    return (await holdsOf(context, source, context.clock())).held;
+  } catch (error: unknown) {
+    if (toAppError(error).kind !== "storage") throw error;
+    return undefined;
+  }
 }
 
 /** A window, and how long a restore of its end should take. */
@@ -99,33 +128,60 @@ async function completeFulls(query: CatalogueQuery): Promise<SizedBackup[]> {
   const fulls: SizedBackup[] = [];
   const damage = await readDamage(query);
   for (const entry of await listCatalogue(query)) {
-    if (entry.state === "invalid" || (await describe(query.vault, entry, damage)).error !== undefined) continue;
+    if (entry.state === "invalid" || (await lackOf(query.vault, entry, damage)) !== undefined) continue;
     const { id, consistentAt, position, totals } = entry.content;
     fulls.push({ id, consistentAt, position, plainBytes: totals.plainBytes });
   }
   return fulls;
 }
 
-async function listVault(context: Context, source: SourcePolicy, vault: Vault): Promise<ListedBackup[]> {
+async function listVault(context: Context, source: SourcePolicy, vault: Vault, held: Held): Promise<ListedBackup[]> {
   const where = { source: source.name, vault: vault.name };
   try {
     const query = { vault, source: source.name, trusted: await context.trustedKeys() };
     const [entries, damage] = await Promise.all([listCatalogue(query), readDamage(query)]);
-    return await Promise.all(entries.map(async (entry) => ({ ...where, ...(await describe(vault, entry, damage)) })));
+    const folders = await listDataFolders(vault, source.name);
+    const describe = async (entry: CatalogueEntry): Promise<ListedBackup> => {
+      if (entry.state === "invalid") return { ...where, id: entry.id, error: entry.error };
+      const error = await lackOf(vault, entry, damage);
+      if (error !== undefined) return { ...where, id: entry.id, error };
+      return { ...where, ...factsOf(entry, folders.get(entry.id)), ...holdOf(entry, held) };
+    };
+    return await Promise.all(entries.map(describe));
   } catch (error: unknown) {
     if (toAppError(error).kind !== "storage") throw error;
     return [{ ...where, id: null, error: reportError(error) }];
   }
 }
 
-async function describe(vault: Vault, entry: CatalogueEntry, damage: KnownDamage) {
-  if (entry.state === "invalid") return { id: entry.id, error: entry.error };
+/** What of a backup is missing or known to be damaged. */
+async function lackOf(vault: Vault, entry: ValidBackup, damage: KnownDamage): Promise<ErrorReport | undefined> {
   try {
     await assertComplete(vault, entry.content, damage);
+    return undefined;
   } catch (error: unknown) {
     if (toAppError(error).kind !== "verify") throw error;
-    return { id: entry.id, error: reportError(error) };
+    return reportError(error);
   }
+}
+
+function factsOf(entry: ValidBackup, folder: DataFolder | undefined) {
   const { consistentAt, tables, totals } = entry.content;
-  return { id: entry.id, consistentAt, tables: tables.length, rows: totals.rows, storedBytes: totals.storedBytes };
+  const immutableUntil = earlier(entry.immutableUntil, folder?.immutableUntil);
+  return {
+    id: entry.id,
+    consistentAt,
+    tables: tables.length,
+    rows: totals.rows,
+    storedBytes: totals.storedBytes,
+    immutableUntil: immutableUntil?.toISOString() ?? null,
+    legalHold: entry.legalHold === true || folder?.legalHold === true,
+    tiers: folder && folder.tiers.size > 0 ? Object.fromEntries(folder.tiers) : null,
+  };
+}
+
+function holdOf({ id }: ValidBackup, held: Held): Pick<ListedBackup & { error?: never }, "held"> {
+  if (held === undefined) return {};
+  const hold = held.get(id);
+  return { held: hold ? { reason: hold.reason, until: hold.until } : null };
 }

@@ -23,7 +23,7 @@ export interface LogRequest {
  */
 export async function readSegmentsAfter(query: SegmentQuery, request: LogRequest): Promise<ValidSegment[]> {
   const { segments } = request.chain;
-  const start = await findStart(query, request);
+  const start = await findFirstSegment(query, request);
   const isLater = ({ firstCommitAt }: SegmentEntry) =>
     request.until !== undefined && firstCommitAt !== null && firstCommitAt > request.until;
   const end = segments.findIndex((entry, index) => index >= start && isLater(entry));
@@ -32,8 +32,11 @@ export async function readSegmentsAfter(query: SegmentQuery, request: LogRequest
   return Array.fromAsync(readValidSegments(query, wanted));
 }
 
-/** By halves: a backup is `before` a segment that something it lacks stands in front of, and then before all later ones. */
-async function findStart(query: SegmentQuery, { kind, chain, full }: LogRequest): Promise<number> {
+/**
+ * The index of the first segment that holds anything the backup does not. By halves: a backup is `before` a segment that something
+ * it lacks stands in front of, and then before all later ones.
+ */
+export async function findFirstSegment(query: SegmentQuery, { kind, chain, full }: LogRequest): Promise<number> {
   const { segments } = chain;
   const engine = engineOf(kind);
   let low = 0;

@@ -5,6 +5,7 @@ import type { DamagedSegment } from "../vault/segment-hours.ts";
 import { listSegments } from "../vault/segment-index.ts";
 import type { SegmentEntry } from "../vault/segment-place.ts";
 import type { EngineContent } from "../vault/manifest.ts";
+import { listRemovals } from "../vault/removal.ts";
 import { engineOf } from "./engines.ts";
 
 /** An interval in which every instant can be restored. A full backup without a log after it is one instant long. */
@@ -40,6 +41,8 @@ export interface RecoveryWindows {
   damaged: DamagedSegment[];
   /** The newest log that no full backup leads into: it can't be used yet. */
   unusable: { since: string | undefined; reason: string; message: string } | undefined;
+  /** All of the log that can be believed, in windows and outside of them. */
+  log: { entries: SegmentEntry[]; chains: LogChain[] };
 }
 
 /** What windows need to know of a full backup. */
@@ -60,7 +63,8 @@ export async function readRecoveryWindows(
   after?: string,
 ): Promise<RecoveryWindows> {
   const { entries, damaged } = await listSegments(query, after);
-  const logs = await Promise.all(logChains(entries).map((chain) => readEnds(query, chain)));
+  const chains = await explainStarts(query, logChains(entries));
+  const logs = await Promise.all(chains.map((chain) => readEnds(query, chain)));
   const usable = logs.filter((log) => log !== undefined);
   const engine = engineOf(kind);
   const windows = new Map<LogChain | string, RecoveryWindow>();
@@ -77,7 +81,21 @@ export async function readRecoveryWindows(
   }
   const sorted = [...windows.values()].toSorted((a, b) => compare(a.from, b.from));
   const newest = usable.at(-1)?.chain;
-  return { windows: sorted, gaps: gapsBetween(sorted), damaged, unusable: unusableLog(newest, windows) };
+  const unusable = unusableLog(newest, windows);
+  return { windows: sorted, gaps: gapsBetween(sorted), damaged, unusable, log: { entries, chains } };
+}
+
+/** What stood before a chain may have been removed on time, which is no damage. */
+async function explainStarts(query: SegmentQuery, chains: readonly LogChain[]): Promise<LogChain[]> {
+  const before = (chain: LogChain) => (chain.start.reason === "missing" ? (chain.segments[0]?.follows ?? "") : "");
+  const wanted = chains.map(before).filter((id) => id !== "");
+  const removals = await listRemovals({ ...query, wanted });
+  return chains.map((chain) => {
+    const removal = removals.get(before(chain));
+    if (removal === undefined) return chain;
+    const message = `the log before it was removed by ${removal.reason}, announced at ${removal.announcedAt}`;
+    return { ...chain, start: { reason: "removed", message } };
+  });
 }
 
 interface LogEnds {

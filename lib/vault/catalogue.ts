@@ -1,7 +1,8 @@
 import type { TrustedKeys } from "./keys/key.ts";
 import { type Manifest, manifestKind } from "./manifest.ts";
+import { type DataFolder, listDataFolders } from "./data-folders.ts";
 import { mapInOrder } from "./map-in-order.ts";
-import { dataPrefix, fullPlace, idInName, idOfRecord, revisionIn } from "./names.ts";
+import { fullPlace, idOfRecord, revisionIn } from "./names.ts";
 import { type InvalidRecord, listRecords, readRecord, type SignedRecord, type ValidRecord } from "./record.ts";
 import { readRevisions, type StoredRevision, withRecipients } from "./revisions.ts";
 import type { CallOptions } from "./storage/storage.ts";
@@ -61,31 +62,14 @@ async function revise(
   return { ...record, content: withRecipients(record.content, revisions), revisions };
 }
 
-/** Data without a manifest: what an interrupted or running backup has uploaded so far. */
-export interface Orphan {
-  id: string;
-  blobs: number;
-  sizeBytes: number;
-  /** When its newest blob was written, by the storage's clock: a young orphan may still become a backup. */
-  newestAt: Date;
-}
-
 /** What lies in a vault and belongs to no backup, oldest first. */
-export async function listOrphans(vault: Vault, source: string, options: CallOptions = {}): Promise<Orphan[]> {
-  const orphans = new Map<string, Orphan>();
-  const prefix = dataPrefix(source);
-  for await (const { name, sizeBytes, createdAt } of vault.storage.data.list(prefix, options)) {
-    const id = idInName(name, prefix);
-    if (id === undefined) continue;
-    const orphan = orphans.get(id) ?? { id, blobs: 0, sizeBytes: 0, newestAt: createdAt };
-    const newestAt = createdAt > orphan.newestAt ? createdAt : orphan.newestAt;
-    orphans.set(id, { id, blobs: orphan.blobs + 1, sizeBytes: orphan.sizeBytes + sizeBytes, newestAt });
-  }
+export async function listOrphans(vault: Vault, source: string, options: CallOptions = {}): Promise<DataFolder[]> {
+  const folders = await listDataFolders(vault, source, options);
   // Manifests are listed after the data, so a backup that is committed meanwhile is no orphan.
   const place = fullPlace(source);
   for await (const { name } of vault.storage.data.list(place.prefix, options)) {
     const id = idOfRecord(place, name);
-    if (id !== undefined) orphans.delete(id);
+    if (id !== undefined) folders.delete(id);
   }
-  return [...orphans.values()];
+  return [...folders.values()];
 }

@@ -23,6 +23,7 @@ export type EnvelopeType =
   | "resguardo-removal"
   | "resguardo-revision"
   | "resguardo-rewrap"
+  | "resguardo-hold"
   | "resguardo-key";
 
 /** A record whose signature was verified. */

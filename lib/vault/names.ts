@@ -69,6 +69,12 @@ export function rewrapPlace(source: string): RecordPlace {
   return { prefix, nameOf: (id) => `${prefix}${id}.json` };
 }
 
+/** The records that hold a backup, and release it again. */
+export function holdPlace(source: string): RecordPlace {
+  const prefix = `${encodeNamePart(source)}/holds/`;
+  return { prefix, nameOf: (id) => `${prefix}${id}.json` };
+}
+
 /** The id of the record whose blob is `name`; undefined for a blob that is no record of that place. */
 export function idOfRecord({ prefix, nameOf }: RecordPlace, name: string): string | undefined {
   const id = idInName(name, prefix);

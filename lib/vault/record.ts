@@ -29,6 +29,9 @@ interface Found {
   sizeBytes: number;
   /** By the storage's clock. */
   createdAt: Date;
+  /** As in `BlobStat`. */
+  immutableUntil?: Date;
+  legalHold?: boolean;
 }
 
 export interface ValidRecord<Content> extends Found {
@@ -60,6 +63,8 @@ export interface RecordQuery<Content extends Placed> extends CallOptions {
   trusted: TrustedKeys;
   /** Only records of ids that sort after this one (or after this beginning of an id). */
   after?: string;
+  /** Only records of ids that sort before this one (or before this beginning of an id). */
+  before?: string;
   /** Told the names of blobs in that place that are no records of it. */
   onOther?: (name: string) => void;
 }
@@ -85,21 +90,23 @@ export async function readRecord<Content extends Placed>(
 }
 
 async function* statRecords<Content extends Placed>(query: RecordQuery<Content>): AsyncGenerator<BlobStat & Found> {
-  const { vault, source, kind, after, onOther, signal } = query;
+  const { vault, source, kind, after, before, onOther, signal } = query;
   const place = kind.placeOf(source);
   const options = { ...(after && { after: `${place.prefix}${after}` }), ...(signal && { signal }) };
   for await (const stat of vault.storage.data.list(place.prefix, options)) {
     const id = idOfRecord(place, stat.name);
-    if (id !== undefined) yield { ...stat, id };
-    else onOther?.(stat.name);
+    if (id === undefined) onOther?.(stat.name);
+    else if (before !== undefined && id >= before) return;
+    else yield { ...stat, id };
   }
 }
 
 async function readFound<Content extends Placed>(
-  { id, name, sizeBytes, createdAt }: Found,
+  { id, name, sizeBytes, createdAt, immutableUntil, legalHold }: Found,
   { vault, source, kind, trusted, signal }: RecordQuery<Content>,
 ): Promise<SignedRecord<Content>> {
-  const found = { id, name, sizeBytes, createdAt };
+  const protection = { ...(immutableUntil && { immutableUntil }), ...(legalHold && { legalHold }) };
+  const found = { id, name, sizeBytes, createdAt, ...protection };
   let sha256: string | undefined;
   try {
     const bytes = await readWhole(vault, name, MAX_RECORD_BYTES, signal);

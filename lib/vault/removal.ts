@@ -5,7 +5,7 @@ import type { TrustedKeys } from "./keys/key.ts";
 import type { SessionSigner } from "./keys/session-key.ts";
 import { linksSchema, parseVersioned, toolSchema } from "./manifest.ts";
 import { mapInOrder } from "./map-in-order.ts";
-import { dataPrefix, fullPlace, idOfRecord, logPlace, removalPlace, runPlace } from "./names.ts";
+import { dataPrefix, fullPlace, idOfRecord, logPlace, proofsPlace, removalPlace, runPlace } from "./names.ts";
 import { type VaultOutcome, VaultOutcomes } from "./outcome.ts";
 import { listRecords, readRecord, type RecordKind, type SignedRecord } from "./record.ts";
 import type { CallOptions } from "./storage/storage.ts";
@@ -22,13 +22,15 @@ const VERSION = 1;
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const itemSchema = z.object({
-  /** `orphan`: data without a manifest. `removal`: a record like this one, whose time is over. */
-  kind: z.enum(["full", "orphan", "segment", "run", "removal"]),
+  /** `orphan`: data without a manifest. `proofs`: a ledger of proofs. `removal`: a record like this one. */
+  kind: z.enum(["full", "orphan", "segment", "run", "proofs", "removal"]),
   id: z.string(),
   /** Of the record as its successor names it; an orphan has none. */
   sha256: sha256.optional(),
   /** Of all its blobs, as the storage counted them. */
   sizeBytes: z.int().nonnegative(),
+  /** Names of the blobs that hold a segment, where it has no blob of its own alone. */
+  blobs: z.array(z.string()).optional(),
   /** Why this one. */
   why: z.string().optional(),
   /** The record in the same vault that holds what this one held. */
@@ -96,23 +98,43 @@ const REMOVALS_IN_FLIGHT = 16;
  * a killed process leaves is an orphan. What is gone already is fine. Throws what the storage throws, and the signal's reason.
  */
 export async function removeRecorded(vault: Vault, record: Removal, options: CallOptions = {}): Promise<void> {
-  await removeEach(record.items, options, (item) => removeItem(vault, record.source, item, options));
+  const { source, items } = record;
+  // Segments share blobs.
+  const blobs = new Set(items.flatMap((item) => blobsOf(item, source)));
+  await removeEach([...blobs], options, (name) => vault.storage.data.remove(name));
+  await removeEach(items, options, (item) => removeFolders(vault, source, item, options));
 }
 
-async function removeItem(
+/** Of what is one blob, or a part of some. */
+function blobsOf({ kind, id, blobs }: RemovedItem, source: string): readonly string[] {
+  switch (kind) {
+    case "segment":
+      return blobs ?? [logPlace(source).nameOf(id)];
+    case "run":
+      return [runPlace(source).nameOf(id)];
+    case "proofs":
+      return [proofsPlace(source).nameOf(id)];
+    case "removal":
+      return [removalPlace(source).nameOf(id)];
+    case "full":
+    case "orphan":
+      return [];
+  }
+}
+
+async function removeFolders(
   vault: Vault,
   source: string,
   { kind, id }: RemovedItem,
   options: CallOptions,
 ): Promise<void> {
+  if (kind !== "full" && kind !== "orphan") return;
   const { data } = vault.storage;
-  if (kind === "segment") return data.remove(logPlace(source).nameOf(id));
-  if (kind === "run") return data.remove(runPlace(source).nameOf(id));
-  if (kind === "removal") return data.remove(removalPlace(source).nameOf(id));
-  if (kind === "full") {
-    await data.remove(fullPlace(source).nameOf(id));
-    await removeBelow(vault, `${fullPlace(source).prefix}${id}/`, options);
-  }
+  const place = fullPlace(source);
+  if (kind === "full") await data.remove(place.nameOf(id));
+  // An upload that was believed dead may have become a backup since the plan was made.
+  else if ((await data.stat(place.nameOf(id))) !== undefined) return;
+  await removeBelow(vault, `${place.prefix}${id}/`, options);
   await removeBelow(vault, `${dataPrefix(source)}${id}/`, options);
 }
 

@@ -78,6 +78,8 @@ export interface RunQuery extends CallOptions {
   trusted: TrustedKeys;
   /** Only runs whose id, which starts with the time of their start, sorts after this: an id, or what `idStart` makes. */
   after?: string;
+  /** Only runs whose id sorts before this. */
+  before?: string;
 }
 
 /** The run records of a source in one vault, oldest first, each verified. Throws what the storage throws. */
@@ -86,6 +88,9 @@ export function listRunRecords(query: RunQuery): Promise<RunRecordEntry[]> {
 }
 
 /** One run record; undefined where there is none: the run has not ended, or its worker died. */
-export function readRunRecord(query: Omit<RunQuery, "after">, id: string): Promise<RunRecordEntry | undefined> {
+export function readRunRecord(
+  query: Omit<RunQuery, "after" | "before">,
+  id: string,
+): Promise<RunRecordEntry | undefined> {
   return readRecord(id, { ...query, kind: runKind });
 }

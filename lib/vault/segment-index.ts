@@ -9,7 +9,7 @@ import { type DamagedSegment, readSegmentHours, type SegmentList } from "./segme
 import type { SegmentEntry } from "./segment-place.ts";
 
 /** What lies in the place of a source's log in one vault, blob by blob. */
-interface LogContents {
+export interface LogContents {
   /** Segments in blobs of their own, in order; merged ones may hold them as well. */
   alone: SegmentEntry[];
   /** Blobs of single segments that can't be believed. */
@@ -21,7 +21,7 @@ interface LogContents {
 const READS_IN_FLIGHT = 4;
 
 /** Reads the log's place, from the first blob that holds a segment whose id sorts after `after`. Throws what the storage throws. */
-async function readLogContents(query: SegmentQuery, after = ""): Promise<LogContents> {
+export async function readLogContents(query: SegmentQuery, after = ""): Promise<LogContents> {
   const own: SegmentBlob[] = [];
   const shared: SegmentBlob[] = [];
   for await (const blob of listSegmentBlobs(query, after)) (blob.mergedId === undefined ? own : shared).push(blob);

@@ -35,6 +35,16 @@ export function describeStorage(title: string, makeStore: () => Promise<TestStor
     });
     afterEach(() => store[Symbol.asyncDispose]());
 
+    it("tells the time of its own clock, which new blobs have", async () => {
+      const before = await store.vault.now();
+      await data.create("timed", Buffer.from("text"));
+      const { createdAt } = (await data.stat("timed")) ?? {};
+      const after = await store.vault.now();
+      // Services round to a second.
+      expect(createdAt?.getTime()).toBeGreaterThanOrEqual(before.getTime() - 1000);
+      expect(createdAt?.getTime()).toBeLessThanOrEqual(after.getTime() + 1000);
+    });
+
     describe("creating a blob", () => {
       it("confirms the size and SHA-256 of what was streamed", async () => {
         const bytes = pattern(300_000);

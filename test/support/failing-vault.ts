@@ -7,21 +7,23 @@ export interface FailurePlan {
   failAt: number;
   /** Whether the operation at which it happens still takes effect: its confirmation is what gets lost. */
   tookEffect?: boolean;
+  /** Only these count; reads then fail once one of them has. */
+  counts?: "writes";
 }
 
 /** A vault whose storage breaks at a chosen operation. `operations` counts what was asked. */
 export function failingVault(vault: Vault, plan: FailurePlan): Vault & { readonly operations: number } {
   let operations = 0;
   const { data } = vault.storage;
-  const step = (): boolean => {
-    operations++;
+  const step = (kind: "read" | "write" = "read"): boolean => {
+    if (plan.counts !== "writes" || kind === "write" || operations >= plan.failAt) operations++;
     if (operations > plan.failAt || (operations === plan.failAt && !plan.tookEffect)) throw broken();
     return operations === plan.failAt;
   };
   const failing: Storage = {
     label: data.label,
     async create(name, bytes, options) {
-      const isLast = step();
+      const isLast = step("write");
       const created = await data.create(name, bytes, options);
       if (isLast) throw broken();
       return created;
@@ -39,7 +41,7 @@ export function failingVault(vault: Vault, plan: FailurePlan): Vault & { readonl
       yield* data.list(prefix, options);
     },
     async remove(name) {
-      step();
+      step("write");
       await data.remove(name);
     },
   };

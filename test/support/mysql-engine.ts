@@ -3,6 +3,7 @@ import { noProgress } from "../../lib/core/progress.ts";
 import type { RestoreRequest, SourceContext } from "../../lib/sources/engine.ts";
 import { backupMysql } from "../../lib/sources/mysql/backup.ts";
 import { MemoryBackup } from "./memory-backup.ts";
+import { testSource } from "./policies.ts";
 
 const context = { logger: silentLogger, progress: noProgress, signal: new AbortController().signal };
 
@@ -11,21 +12,7 @@ export function sourceContext(url: string, source: Partial<SourceContext["source
   return {
     ...context,
     url: withoutPath(url),
-    source: {
-      name: "shop",
-      kind: "mysql",
-      url: { env: "SHOP_URL" },
-      excludeTables: [],
-      users: false,
-      connections: 2,
-      vaults: ["primary"],
-      rpo: "15m",
-      rto: "1h",
-      schedule: { full: "0 0 3 * * *" },
-      log: { segmentEvery: "10s", heartbeatTable: false },
-      restoreTests: [],
-      ...source,
-    },
+    source: { ...testSource({ vaults: ["primary"] }), ...source },
   };
 }
 

@@ -27,7 +27,7 @@ export function policyDocument(source: Record<string, unknown> = {}, policy: Rec
   };
 }
 
-function testPolicy(source: Record<string, unknown> = {}, policy: Record<string, unknown> = {}): LoadedPolicy {
+export function testPolicy(source: Record<string, unknown> = {}, policy: Record<string, unknown> = {}): LoadedPolicy {
   return parsePolicy(JSON.stringify(policyDocument(source, policy)), "/");
 }
 

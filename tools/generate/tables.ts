@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ERROR_CODES, type ErrorCode } from "../../lib/core/error-codes.ts";
 import { AppError, exitCodeOf } from "../../lib/core/errors.ts";
+import { RETENTION_DEFAULTS, type RetentionDefault } from "../../lib/core/retention-policy.ts";
 import { settingsSchema } from "../../lib/core/settings.ts";
 import { DEPENDENCIES } from "./dependencies.ts";
 
@@ -8,7 +9,20 @@ type Row = readonly string[];
 
 /** The tables of the README, by the name in their markers. */
 export function readmeTables(): Record<string, string> {
-  return { settings: settingsTable(), errors: errorsTable(), dependencies: dependenciesTable() };
+  return {
+    retention: retentionTable(),
+    settings: settingsTable(),
+    errors: errorsTable(),
+    dependencies: dependenciesTable(),
+  };
+}
+
+function retentionTable(): string {
+  const rows = Object.entries(RETENTION_DEFAULTS).map(([what, kept]: [string, RetentionDefault]): Row => {
+    const tier = kept.coolAfter === undefined ? "" : `cool tier after ${kept.coolAfter}`;
+    return [what, kept.full, kept.log ?? "", tier];
+  });
+  return table(["what", "fulls", "log", ""], rows);
 }
 
 function settingsTable(): string {

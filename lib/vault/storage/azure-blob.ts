@@ -41,6 +41,7 @@ export async function openAzureBlobVault(
   return {
     data: azureStorage(label, data, tuning),
     state: azureState(label, state, { ...tuning, deadlineMs: Math.min(tuning.deadlineMs, STATE_DEADLINE_MS) }),
+    now: () => serviceClock(label, data, tuning),
     async prepare() {
       for (const container of [data, state]) await makeContainer(label, container, tuning);
     },
@@ -103,6 +104,14 @@ async function removeBlob(label: string, container: ContainerClient, name: strin
   } catch (error: unknown) {
     if (!(error instanceof AppError && error.code === "BLOB_MISSING")) throw error;
   }
+}
+
+/** The service puts its time into every answer. */
+async function serviceClock(label: string, container: ContainerClient, tuning: AzureTuning): Promise<Date> {
+  const request = { label, action: "ask for the time" };
+  const { date } = await call(request, tuning, (abortSignal) => container.getProperties({ abortSignal }));
+  if (date !== undefined) return date;
+  throw new AppError("STORAGE_UNAVAILABLE", `vault ${label}: the storage's answer has no date`);
 }
 
 /** Asks first: an identity without the right to make containers is fine where they exist. */

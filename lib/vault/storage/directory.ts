@@ -4,6 +4,7 @@ import { assertBlobName } from "./blob-name.ts";
 import { errnoOf, isAbsent, translate } from "./directory-errors.ts";
 import { folderOf, locate, syncFolder, type Folder } from "./directory-files.ts";
 import { listFiles } from "./directory-list.ts";
+import { folderClock } from "./directory-clock.ts";
 import { prepareDirectory } from "./directory-prepare.ts";
 import { readBlobFile } from "./directory-read.ts";
 import { directoryState } from "./directory-state.ts";
@@ -21,6 +22,7 @@ export function openDirectoryVault(label: string, path: string): VaultStorage {
   return {
     data: directoryStorage(data, incoming),
     state: directoryState(state, incoming),
+    now: () => folderClock(incoming),
     prepare: () => prepareDirectory([data, state, incoming], incoming),
   };
 }

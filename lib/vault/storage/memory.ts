@@ -19,6 +19,7 @@ export function openMemoryVault(label: string, now: () => Date = () => new Date(
     data: memoryStorage(label, blobs, now),
     state: memoryState(label, records),
     blobs,
+    now: async () => now(),
     prepare: async () => undefined,
   };
 }

@@ -9,7 +9,16 @@ export interface BlobStat {
   sizeBytes: number;
   /** By the storage's own clock. Good for retention; never part of a proof. */
   createdAt: Date;
+  /** Until then the storage refuses to remove it, as it says itself. Absent: it does not say so, and nothing is immutable. */
+  immutableUntil?: Date;
+  /** The storage refuses to remove it while this is true. */
+  legalHold?: boolean;
+  /** Absent where the storage has no tiers. */
+  tier?: Tier;
 }
+
+/** What a blob costs, and how soon it can be read: what is archived has to be brought back first, which takes hours. */
+export type Tier = "hot" | "cool" | "cold" | "archive";
 
 /** What the storage confirmed to hold. */
 export interface CreatedBlob {
@@ -88,6 +97,8 @@ export interface StateStore {
 export interface VaultStorage {
   readonly data: Storage;
   readonly state: StateStore;
+  /** What the storage's own clock shows. */
+  now(): Promise<Date>;
   /** Makes the containers or folders where they are absent and the rights allow it. Safe to repeat. */
   prepare(): Promise<void>;
 }

@@ -47,7 +47,7 @@ describe("a server with GTIDs", () => {
   it("requires of a source that ships its log the grants for that, and for its heartbeat", async () => {
     const grants = [...READING, "REPLICATION CLIENT, RELOAD, BACKUP_ADMIN ON *.*"];
     const url = await createUser(server, grants);
-    const schedule = { full: "0 0 3 * * *", ship: "0 * * * * *" };
+    const schedule = { full: "0 0 3 * * *", ship: "0 * * * * *", retention: "0 0 4 * * *" };
     const shipping = { databases: [], schedule, log: { segmentEvery: "10s", heartbeatTable: true } };
     const found = unmet(await preflightMysql(sourceContext(url, shipping)));
     expect(found.map(({ setting, level }) => [setting, level])).toEqual([
@@ -78,10 +78,10 @@ describe("a server with GTIDs", () => {
   });
 
   it("advises against a log that goes before ten rounds of shipping, and a clock that is apart", async () => {
-    const schedule = { full: "0 0 3 * * *", ship: "0 0 0 * * *" };
+    const schedule = { full: "0 0 3 * * *", ship: "0 0 0 * * *", retention: "0 0 4 * * *" };
     const context = sourceContext(urlOf(server), { schedule });
     expect(unmet(await preflightMysql(context))).toEqual([]);
-    const rare = sourceContext(urlOf(server), { schedule: { full: "0 0 3 * * *", ship: "0 0 0 1 * *" } });
+    const rare = sourceContext(urlOf(server), { schedule: { ...schedule, ship: "0 0 0 1 * *" } });
     const late = () => new Date(Date.now() - 60_000);
     expect(unmet(await preflightMysql(rare, late)).map(({ setting, level }) => [setting, level])).toEqual([
       ["binlog_expire_logs_seconds", "advised"],

@@ -5,13 +5,13 @@ import { thisTool } from "../../../lib/core/tool.ts";
 describe("parseSettings", () => {
   it("fills in defaults, leaves foreign variables out and can't be changed", () => {
     const settings = parseSettings({ RESGUARDO_POLICY: "policy.json", PATH: "/bin" });
-    expect(settings).toEqual({ RESGUARDO_POLICY: "policy.json", RESGUARDO_LOG_LEVEL: "info" });
+    expect(settings).toEqual({ RESGUARDO_POLICY: "policy.json", RESGUARDO_LOG_LEVEL: "info", RESGUARDO_ROLE: "all" });
     expect(Object.isFrozen(settings)).toBe(true);
   });
 
   it("takes an empty variable for one that is not set", () => {
     const settings = parseSettings({ RESGUARDO_POLICY: "p", RESGUARDO_LOG_LEVEL: "", AZURE_CLIENT_ID: "" });
-    expect(settings).toEqual({ RESGUARDO_POLICY: "p", RESGUARDO_LOG_LEVEL: "info" });
+    expect(settings).toEqual({ RESGUARDO_POLICY: "p", RESGUARDO_LOG_LEVEL: "info", RESGUARDO_ROLE: "all" });
   });
 
   it("names every wrong setting at once and shows no value", () => {

@@ -9,7 +9,7 @@ import { fillMarkers, generatedFiles, policyJsonSchema } from "../../../tools/ge
 import { readmeTables } from "../../../tools/generate/tables.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
-const EMPTY_README = ["settings", "errors", "dependencies"]
+const EMPTY_README = ["retention", "settings", "errors", "dependencies"]
   .map((name) => `<!-- generated:${name} -->\n<!-- /generated -->\n`)
   .join("\n");
 
