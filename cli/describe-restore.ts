@@ -21,6 +21,10 @@ export function describePlan(plan: PlannedRestore): string[] {
           `  ${level}: ${setting}: found ${found}, expected ${required}${change ? `; ${change}` : ""}`,
       ),
     ...describeNotCarriedOver(plan.notCarriedOver),
+    ...(plan.obstacles ?? []).map(
+      ({ transaction, reason, canBeLeftOut }) =>
+        `CAN'T BE REPLAYED  ${transaction}: ${reason}${canBeLeftOut ? " (--leave-out goes on without it)" : ""}`,
+    ),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { AppError } from "../../lib/core/errors.ts";
 import { parseRestorePoint } from "../../lib/restore/choose.ts";
+import { stopping } from "../../lib/restore/replayable.ts";
 import { planRestore, restoreSource, type RestoreOptions } from "../../lib/restore/restore-source.ts";
 import {
   collect,
@@ -57,7 +58,9 @@ export const addRestore: AddCommand = (program, state) => {
       if (flags.dryRun) {
         const plan = await planRestore(context, request);
         print(flags, plan, describePlan(plan));
-        if (plan.findings.some(({ ok, level }) => level === "required" && ok === false)) state.exitCode = 1;
+        const isStopped = stopping(plan.obstacles ?? [], flags.leaveOut === true).length > 0;
+        const lacks = plan.findings.some(({ ok, level }) => level === "required" && ok === false);
+        if (isStopped || lacks) state.exitCode = 1;
         return;
       }
       using progress = terminalProgress(process.stderr);

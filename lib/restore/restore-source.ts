@@ -3,6 +3,7 @@ import { findSource } from "../core/policy.ts";
 import { noProgress, type Progress } from "../core/progress.ts";
 import type {
   Check,
+  LogObstacle,
   ReplayReport,
   RestorePlan,
   RestoreReport,
@@ -16,6 +17,7 @@ import { type FoundWindow, openFound, restorableWindows } from "./candidates.ts"
 import type { RestorePoint } from "./choose.ts";
 import { type ExpectedTime, expectTime } from "./expected-time.ts";
 import { readMeasured } from "./measured-restores.ts";
+import { assertReplayable } from "./replayable.ts";
 import { findPoint, type FoundPoint } from "./to-instant.ts";
 
 export interface RestoreOptions extends Omit<RestoreRequest, "progress" | "instant"> {
@@ -44,6 +46,8 @@ interface Origin {
 export interface PlannedRestore extends RestorePlan, Origin {
   /** What of the log would be read and replayed; null for a full backup alone. */
   log: { segments: number; transactions: number; storedBytes: number; plainBytes: number } | null;
+  /** What the replay would stop at; missing where nothing is renamed or chosen: the restore itself looks, always. */
+  obstacles?: LogObstacle[];
   /** To load, compare and replay all of that. */
   expectedSeconds: number;
   expectedBasis: ExpectedTime["basis"];
@@ -84,6 +88,8 @@ export async function planRestore(context: Context, options: RestoreOptions): Pr
   const { engine, request, reader, found } = await prepareRestore(context, options);
   const plan = await engine.planRestore(request, reader);
   const log = planLog(found);
+  const chooses = options.rename.size > 0 || options.only !== undefined || request.instant?.excludeTables.length !== 0;
+  const survey = found.log && chooses ? await engine.surveyLog(request, reader, found.log) : undefined;
   const amount = {
     plainBytes: plan.plainBytes,
     logBytes: log?.plainBytes ?? 0,
@@ -92,7 +98,15 @@ export async function planRestore(context: Context, options: RestoreOptions): Pr
   const trusted = await context.trustedKeys();
   const measured = await readMeasured({ vault: found.full.at, source: options.source, trusted });
   const { seconds, basis } = expectTime(amount, measured, engine.restoreRates);
-  return { ...originOf(found), ...plan, log, expectedSeconds: seconds, expectedBasis: basis };
+  return {
+    ...originOf(found),
+    ...plan,
+    findings: [...plan.findings, ...(survey?.findings ?? [])],
+    log,
+    ...(survey && { obstacles: survey.obstacles }),
+    expectedSeconds: seconds,
+    expectedBasis: basis,
+  };
 }
 
 /**
@@ -138,17 +152,22 @@ function onlyFull(window: FoundWindow, id: string): FoundWindow {
 export async function runRestore(prepared: PreparedRestore): Promise<RestoreOutcome> {
   const { engine, request, reader, found } = prepared;
   const started = performance.now();
-  const { isReplaying, ...report } = await engine.restore(request, reader);
-  const steps = [...report.steps];
+  const steps: RestoreReport["steps"] = [];
   const timed = async <Result>(name: string, run: () => Promise<Result>): Promise<Result> => {
     const stepStarted = performance.now();
     const result = await run();
     steps.push({ name, seconds: (performance.now() - stepStarted) / 1000 });
     return result;
   };
+  const { log } = found;
+  if (log) {
+    const survey = await timed("survey", () => engine.surveyLog(request, reader, log));
+    assertReplayable(survey, request.instant?.leaveOutRefused === true);
+  }
+  const { isReplaying, ...report } = await engine.restore(request, reader);
+  steps.push(...report.steps);
   // Rows that the log has changed since can't be compared with the backup again.
   const compared = isReplaying ? [COMPARED_BEFORE] : await timed("compare", () => engine.compare(request, reader));
-  const { log } = found;
   const replay = log && allOk(compared) ? await timed("replay", () => engine.replay(request, reader, log)) : undefined;
   const { checks: checksOfLog, notCarriedOver, ...replayed } = replay ?? { checks: [], notCarriedOver: [] };
   const checks = [...compared, ...checksOfLog];

@@ -152,6 +152,24 @@ export interface RestoreRates {
   transactionsPerSecond: number;
 }
 
+/** What one pass over a log tells before it is replayed. */
+export interface LogSurvey {
+  /** What a replay would stop at, in the log's order, a thousand at most. */
+  obstacles: LogObstacle[];
+  /** All of them. */
+  obstacleCount: number;
+  /** The target against what the log needs. */
+  findings: Finding[];
+}
+
+export interface LogObstacle {
+  /** The engine's name of it, or its time. */
+  transaction: string;
+  reason: string;
+  /** The replay can go on without it, where the request says so. */
+  canBeLeftOut: boolean;
+}
+
 export interface RestoreReport {
   tables: number;
   rows: number;
@@ -199,6 +217,8 @@ export interface SourceEngine {
   restore(request: RestoreRequest, reader: BackupReader): Promise<RestoreReport>;
   /** Row counts, fingerprints and objects of what stands on the target, against the backup. */
   compare(request: RestoreRequest, reader: BackupReader): Promise<Check[]>;
+  /** Reads the log that `replay` would, once, and changes nothing. */
+  surveyLog(request: RestoreRequest, reader: BackupReader, log: LogToReplay): Promise<LogSurvey>;
   /**
    * Replays the log on what `restore` loaded, up to the request's instant. Interrupted, the same request goes on where it was:
    * `restore` then says `isReplaying`.

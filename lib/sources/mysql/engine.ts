@@ -10,6 +10,7 @@ import { placeInLog, placeOfTransaction } from "./place-in-log.ts";
 import { preflightMysqlTarget } from "./preflight-target.ts";
 import { replayRestored } from "./replay-restored.ts";
 import { restoreMysql } from "./restore.ts";
+import { surveyRestored } from "./survey-restored.ts";
 import { shipMysql } from "./ship-source.ts";
 
 /** MySQL 8.4 and 9.x, over client connections alone. */
@@ -25,6 +26,7 @@ export const mysqlEngine: SourceEngine = {
   findBegun,
   restore: restoreMysql,
   compare: compareMysql,
+  surveyLog: surveyRestored,
   replay: replayRestored,
   finishRestore,
   removeRestored,

@@ -1,6 +1,6 @@
 import { AppError } from "../../core/errors.ts";
 import type { BackupReader } from "../../vault/backup-reader.ts";
-import type { Check, LogToReplay, ReplayReport, RestoreInstant, RestoreRequest } from "../engine.ts";
+import type { Check, LogToReplay, ReplayReport, RestoreRequest } from "../engine.ts";
 import { heldAfter } from "./binlog/log-position.ts";
 import { logPositionOf, readLog } from "./binlog/log-stream.ts";
 import type { MysqlConnection } from "./connection.ts";
@@ -11,8 +11,8 @@ import { listEvents, type NotCarriedOver } from "./programs.ts";
 import { quoteTable } from "./quoting.ts";
 import { readModel } from "./read-model.ts";
 import { replayLog } from "./replay/replay.ts";
-import { replayScope, type ReplayScope } from "./replay/scope.ts";
 import { formatMicros, parseStopPoint } from "./replay/stop-point.ts";
+import { scopeOf } from "./restore-scope.ts";
 import { recordSchema, RestoreRecord, stepOf } from "./restore-record.ts";
 import { openRestoreSession } from "./restore-session.ts";
 import { type RestoreSelection, selectItems, targetSchemas } from "./selection.ts";
@@ -84,18 +84,6 @@ async function newEvents(control: MysqlConnection, selection: RestoreSelection):
     const reason = "made since the backup: it is there, disabled";
     return known.has(key) ? [] : [{ object: `event ${quoteTable(schema, name)}`, reason }];
   });
-}
-
-function scopeOf(selection: RestoreSelection, { only, users }: RestoreRequest, instant: RestoreInstant): ReplayScope {
-  const { mapping, tables } = selection;
-  const common = { mapping, accounts: users, exclude: instant.excludeTables };
-  if (only === undefined) {
-    const { databases } = instant;
-    return replayScope({ ...common, ...(databases && { schemas: databases }) });
-  }
-  const schemas = selection.schemas.filter(({ whole }) => whole).map(({ name }) => name);
-  const single = tables.map(({ model }) => model).filter((model) => !schemas.includes(model.schema));
-  return replayScope({ ...common, schemas, tables: single });
 }
 
 /** A schema that the log makes is the restore's own, also when the replay is killed before it is made. */

@@ -26,37 +26,64 @@ export async function privilegeFindings(
     ...(triggers.length > 0 ? ["TRIGGER"] : []),
     ...(events.length > 0 ? ["EVENT"] : []),
   ];
-  const [me] = await connection.query<"account">("SELECT CURRENT_USER() AS account");
-  const account = me?.account ?? "";
-  const definers = await definerNeeds(connection, account, selection, privileges);
-  const everywhere = [...definers.privileges, ...(selection.users.length > 0 ? ["CREATE USER"] : [])];
+  const account = await readAccount(connection);
+  const { users } = selection;
+  const programs = [...views, ...routines, ...triggers, ...events];
+  const definers = await definerNeeds(
+    connection,
+    account,
+    new Set(programs.map(({ definer }) => definer)),
+    new Set(users.map(({ user, host }) => `${user}@${host}`)),
+    privileges,
+  );
+  const places = targetSchemas(selection).map((schema) => ({ schema, privileges: onSchemas }));
+  const record = { schema: `${RECORD_PREFIX}0`, shown: RECORD_PATTERN, privileges: ON_RECORD };
+  const everywhere = [...definers.privileges, ...(users.length > 0 ? ["CREATE USER"] : [])];
+  const finding = grantFinding("privileges", account, { places: [...places, record], everywhere }, privileges);
+  return [{ ...finding, required: [...onSchemas, ...everywhere].join(", ") }, ...definers.findings];
+}
+
+export interface WantedPrivileges {
+  /** `shown` is what to write into the GRANT; default: the schema's own name. */
+  places: readonly { schema: string; shown?: string; privileges: readonly string[] }[];
+  everywhere: readonly string[];
+}
+
+/** Whether an account has these privileges, with the GRANT that gives what is missing. */
+export function grantFinding(
+  setting: string,
+  account: string,
+  { places, everywhere }: WantedPrivileges,
+  privileges: Privileges,
+): Finding {
   const missing = [
-    ...targetSchemas(selection).flatMap((schema) =>
+    ...places.flatMap(({ schema, shown = schema, privileges: wanted }) =>
       grantOf(
-        onSchemas.filter((privilege) => !privileges.on(schema, privilege)),
-        `${quoteName(schema)}.*`,
+        wanted.filter((privilege) => !privileges.on(schema, privilege)),
+        `${quoteName(shown)}.*`,
       ),
-    ),
-    ...grantOf(
-      ON_RECORD.filter((privilege) => !privileges.on(`${RECORD_PREFIX}0`, privilege)),
-      `${quoteName(RECORD_PATTERN)}.*`,
     ),
     ...grantOf(
       everywhere.filter((privilege) => !privileges.everywhere(privilege)),
       "*.*",
     ),
   ];
-  const finding: Finding = {
-    setting: "privileges",
+  return {
+    setting,
     found: missing.length === 0 ? "all there" : `without ${missing.join(", and ")}`,
-    required: [...onSchemas, ...everywhere].join(", "),
+    required: [...new Set([...places.flatMap((place) => place.privileges), ...everywhere])].join(", "),
     ok: missing.length === 0,
     level: "required",
     code: "SOURCE_GRANT_MISSING",
+    ...(missing.length > 0 && {
+      change: missing.map((grant) => `GRANT ${grant} TO ${quoteAccount(account)}`).join("; "),
+    }),
   };
-  if (missing.length > 0)
-    finding.change = missing.map((grant) => `GRANT ${grant} TO ${quoteAccount(account)}`).join("; ");
-  return [finding, ...definers.findings];
+}
+
+export async function readAccount(connection: MysqlConnection): Promise<string> {
+  const [me] = await connection.query<"account">("SELECT CURRENT_USER() AS account");
+  return me?.account ?? "";
 }
 
 function grantOf(lacking: string[], place: string): string[] {
@@ -64,18 +91,16 @@ function grantOf(lacking: string[], place: string): string[] {
 }
 
 /** What it takes to make programs in the name of others: of accounts that are there, are not, or may do everything. */
-async function definerNeeds(
+export async function definerNeeds(
   connection: MysqlConnection,
   account: string,
-  selection: RestoreSelection,
+  all: ReadonlySet<string>,
+  restored: ReadonlySet<string>,
   privileges: Privileges,
 ): Promise<{ privileges: string[]; findings: Finding[] }> {
-  const { views, routines, triggers, events, users } = selection;
-  const all = new Set([...views, ...routines, ...triggers, ...events].map(({ definer }) => definer));
   const others = [...all].filter((definer) => definer !== account);
   // SUPER, on its way out, includes all of this.
   if (others.length === 0 || privileges.everywhere("SUPER")) return { privileges: [], findings: [] };
-  const restored = new Set(users.map(({ user, host }) => `${user}@${host}`));
   let present = new Map<string, boolean>();
   const refusal = await refusalOf(async () => {
     present = await readAccounts(connection, others);

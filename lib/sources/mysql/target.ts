@@ -6,7 +6,8 @@ import { quoteList, quoteName } from "./quoting.ts";
 import type { RestoreSelection } from "./selection.ts";
 import { privilegeFindings } from "./target-privileges.ts";
 import { onOff, readTargetServer, settingFindings, type TargetServer, versionNumbers } from "./target-server.ts";
-import { isKeyword, tokenize } from "./tokens.ts";
+import { saysItIsSafe } from "./replay/log-needs.ts";
+import { tokenize } from "./tokens.ts";
 
 /** Every requirement of a selection on its target: found, required, what to change. Changes nothing. */
 export async function preflightTarget(connection: MysqlConnection, selection: RestoreSelection): Promise<Finding[]> {
@@ -17,7 +18,7 @@ export async function preflightTarget(connection: MysqlConnection, selection: Re
     equalFinding("lower_case_table_names", server.lowerCaseTableNames, selection.model.server.lowerCaseTableNames),
     ...settingFindings(server),
     ...primaryKeyFindings(server, selection),
-    ...functionFindings(server, privileges, selection),
+    ...functionFindings(server, privileges, countFunctions(selection)),
     await engineFinding(connection, selection),
     ...(await privilegeFindings(connection, privileges, selection)),
     spaceFinding(selection),
@@ -25,7 +26,7 @@ export async function preflightTarget(connection: MysqlConnection, selection: Re
 }
 
 /** Throws TARGET_UNSUITABLE (or SOURCE_GRANT_MISSING where only rights are missing) with all required findings that are not met. */
-export function assertSuitable(findings: readonly Finding[]): void {
+export function assertSuitable(findings: readonly Finding[], what = "this backup"): void {
   const unmet = findings.filter(({ ok, level }) => ok === false && level === "required");
   if (unmet.length === 0) return;
   const list = unmet.map(({ setting, found, required }) => `${setting} is ${found}, required ${required}`);
@@ -33,7 +34,7 @@ export function assertSuitable(findings: readonly Finding[]): void {
   const code = unmet.every((finding) => finding.code === "SOURCE_GRANT_MISSING")
     ? "SOURCE_GRANT_MISSING"
     : "TARGET_UNSUITABLE";
-  throw new AppError(code, `the target can't take this backup: ${list.join("; ")}`, {
+  throw new AppError(code, `the target can't take ${what}: ${list.join("; ")}`, {
     hint: changes.length > 0 ? `Run on the target: ${changes.join("; ")}.` : "Restore into another server.",
   });
 }
@@ -103,14 +104,29 @@ function primaryKeyFindings(server: TargetServer, { tables }: RestoreSelection):
   ];
 }
 
+function countFunctions({ routines, triggers }: RestoreSelection): FunctionCounts {
+  const functions = routines.filter(({ kind }) => kind === "FUNCTION");
+  const unsafe = functions.filter(({ createSql }) => !saysItIsSafe(tokenize(createSql))).length;
+  return { functions: functions.length, unsafe, triggers: triggers.length };
+}
+
+export interface FunctionCounts {
+  functions: number;
+  /** Functions that don't say that they are safe to log. */
+  unsafe: number;
+  triggers: number;
+}
+
 /**
  * With a binlog, unless it trusts their creators, the server takes only functions that say they are safe to log, and functions
  * and triggers from nobody without SUPER.
  */
-function functionFindings(server: TargetServer, privileges: Privileges, selection: RestoreSelection): Finding[] {
-  const functions = selection.routines.filter(({ kind }) => kind === "FUNCTION");
-  const unsafe = functions.filter(({ createSql }) => !saysItIsSafe(createSql)).length;
-  const isAllowed = privileges.everywhere("SUPER") || functions.length + selection.triggers.length === 0;
+export function functionFindings(
+  server: TargetServer,
+  privileges: Privileges,
+  { functions, unsafe, triggers }: FunctionCounts,
+): Finding[] {
+  const isAllowed = privileges.everywhere("SUPER") || functions + triggers === 0;
   if (!server.logsFunctions || (unsafe === 0 && isAllowed)) return [];
   const reason = isAllowed
     ? `${unsafe} functions that are not DETERMINISTIC, NO SQL or READS SQL DATA`
@@ -126,15 +142,6 @@ function functionFindings(server: TargetServer, privileges: Privileges, selectio
       code: "TARGET_UNSUITABLE",
     },
   ];
-}
-
-function saysItIsSafe(createSql: string): boolean {
-  const tokens = tokenize(createSql);
-  return tokens.some((token, index) => {
-    const [before, next] = [tokens[index - 1], tokens[index + 1]];
-    if (isKeyword(token, "DETERMINISTIC")) return !isKeyword(before, "NOT");
-    return (isKeyword(token, "NO") || isKeyword(token, "READS")) && isKeyword(next, "SQL");
-  });
 }
 
 async function engineFinding(connection: MysqlConnection, { tables }: RestoreSelection): Promise<Finding> {

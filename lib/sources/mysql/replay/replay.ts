@@ -161,7 +161,8 @@ async function feed({ log, signal, onProgress }: ReplayRequest, replayer: Replay
   return logBytes;
 }
 
-function firstCheckpoint({ from, fromPosition }: ReplayRequest): Checkpoint {
+/** What the target holds before anything is replayed. */
+export function firstCheckpoint({ from, fromPosition }: Pick<ReplayRequest, "from" | "fromPosition">): Checkpoint {
   return { done: from, position: fromPosition, pending: undefined, temporaryTables: false };
 }
 

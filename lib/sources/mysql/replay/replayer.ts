@@ -7,18 +7,19 @@ import { isRowsEvent } from "../binlog/row-events.ts";
 import type { Applier } from "./applier.ts";
 import { Batch } from "./batch.ts";
 import type { Checkpoint, LogPosition } from "./checkpoint.ts";
-import { disableEvent } from "./disable-event.ts";
-import { opensTransaction, readStatement, roleOf, textOf, tokensOf } from "./logged-statement.ts";
+import { opensTransaction, readStatement, roleOf } from "./logged-statement.ts";
 import { isFileEvent, LoadedFiles, readLoadQuery } from "./loaded-file.ts";
 import type { Progression } from "./progression.ts";
 import { cutOff, incident, unknownEvent } from "./replay-errors.ts";
 import { formatStatement } from "./row-statements.ts";
 import type { ReplayScope } from "./scope.ts";
 import { isContextEvent } from "./statement-context.ts";
-import { planStatement, type StatementPlan } from "./statement-plan.ts";
+import { planLogged } from "./plan-logged.ts";
+import type { StatementPlan } from "./statement-plan.ts";
 import { StandaloneStatements } from "./standalone.ts";
 import { judge, type StopPoint } from "./stop-point.ts";
 import { TableMaps } from "./table-map.ts";
+import type { Token } from "../tokens.ts";
 import { anyWithoutTransactions, xidText } from "./pending.ts";
 
 /*
@@ -230,19 +231,15 @@ export class Replayer {
   }
 
   #takeStatement(statement: ReturnType<typeof readStatement>): Promise<void> | undefined {
-    const { text: logged, encode } = textOf(statement.query.sql);
-    const loggedTokens = tokensOf(statement, logged);
-    const disabled = disableEvent(logged, loggedTokens);
-    const text = disabled ?? logged;
-    const tokens = disabled === undefined ? loggedTokens : tokensOf(statement, disabled);
-    const plan = this.#settle(planStatement(statement, text, tokens, this.#scope));
+    const { plan: planned, tokens, encode } = planLogged(statement, this.#scope);
+    const plan = this.#settle(planned);
     if (plan.kind === "run") {
-      const planned = { statement, sql: encode(plan.text), schema: plan.schema };
+      const runnable = { statement, sql: encode(plan.text), schema: plan.schema };
       this.#progress.statements += 1;
       if (this.#phase !== "body")
-        return this.#runAlone(() => this.#standalone.run(planned, tokens, () => this.#after()));
-      if (opensTransaction(tokens)) return this.#openCreateSelect(planned, tokens);
-      this.#batch.add(planned);
+        return this.#runAlone(() => this.#standalone.run(runnable, tokens, () => this.#after()));
+      if (opensTransaction(tokens)) return this.#openCreateSelect(runnable, tokens);
+      this.#batch.add(runnable);
       return undefined;
     }
     return this.#phase === "body" ? undefined : this.#end();
@@ -270,7 +267,7 @@ export class Replayer {
 
   async #openCreateSelect(
     planned: Parameters<StandaloneStatements["run"]>[0],
-    tokens: ReturnType<typeof tokensOf>,
+    tokens: readonly Token[],
   ): Promise<void> {
     await this.#flush();
     await this.#applier.idle();

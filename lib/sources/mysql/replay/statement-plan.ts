@@ -129,7 +129,8 @@ function isSchemaStatement([verb, object]: readonly Token[]): boolean {
   return changes && (isKeyword(object, "DATABASE") || isKeyword(object, "SCHEMA"));
 }
 
-function isAboutAccounts([verb, object, next]: readonly Token[]): boolean {
+/** Whether a statement makes, changes or drops accounts or their rights. */
+export function isAboutAccounts([verb, object, next]: readonly Token[]): boolean {
   if (isKeyword(verb, "GRANT") || isKeyword(verb, "REVOKE")) return true;
   if (isKeyword(verb, "SET")) {
     return ["PASSWORD", "ROLE"].some((word) => isKeyword(object, word)) || isKeyword(next, "ROLE");
