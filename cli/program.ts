@@ -5,6 +5,7 @@ import { addBackup } from "./commands/backup.ts";
 import { addChanges } from "./commands/changes.ts";
 import { addCheck } from "./commands/check.ts";
 import { addCopy } from "./commands/copy.ts";
+import { addCompact } from "./commands/compact.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addExport } from "./commands/export.ts";
 import { addHold } from "./commands/hold.ts";
@@ -56,6 +57,7 @@ function buildProgram(state: CommandState): Command {
     addWindow,
     addChanges,
     addVerify,
+    addCompact,
     addRestore,
     addDrill,
     addRetention,

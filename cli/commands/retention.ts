@@ -61,10 +61,13 @@ function describePlan(planned: VaultRetention | UnreadableVault): string[] {
 
 function describeReceipt({ source, id, details }: Receipt): string[] {
   const { removedFulls, removedSegments, removedOrphans, removedRecords, removedBytes } = details.figures;
+  const { mergedSegments, mergedWaiting } = details.figures;
   const count = (figure: unknown) => formatCount(Number(figure));
   return [
     `${source}: removed ${count(removedFulls)} fulls, ${count(removedSegments)} log segments, ` +
       `${count(removedOrphans)} unfinished uploads and ${count(removedRecords)} receipts, ` +
       `${formatBytes(Number(removedBytes))}; receipt ${id}`,
+    ...(Number(mergedSegments) > 0 ? [`${count(mergedSegments)} log segments now lie in merged blobs only`] : []),
+    ...(Number(mergedWaiting) > 0 ? [`${count(mergedWaiting)} merged blobs wait for a verification`] : []),
   ];
 }

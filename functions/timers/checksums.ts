@@ -5,5 +5,5 @@ import { jobsQueue } from "../queue-names.ts";
 app.timer("checksums", {
   schedule: "10 * * * * *",
   extraOutputs: [jobsQueue],
-  handler: (_timer, invocation) => queueDueJobs(["verify", "copy"], invocation),
+  handler: (_timer, invocation) => queueDueJobs(["verify", "copy", "compact"], invocation),
 });

@@ -131,6 +131,12 @@ const mysqlSource = z.strictObject({
       segmentEvery: duration
         .default("10s")
         .describe("How often what was shipped becomes durable: the RPO while shipping runs."),
+      compactAfter: duration
+        .or(z.literal("never"))
+        .default("1d")
+        .describe(
+          "When segments of an hour are merged into one blob, so that a restore opens hundreds and not thousands.",
+        ),
       heartbeatTable: z
         .boolean()
         .default(false)

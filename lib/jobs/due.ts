@@ -17,6 +17,8 @@ export type SourceHistory = ReadonlyMap<string, WorkHistory>;
 
 // The queue tries a failing job a few times at once; after that the timer waits this long before it asks anew.
 const RETRY_AFTER_FAILURE_MS = 10 * 60_000;
+/** One more hour of log is old enough to be merged; not at the minute when much else starts. */
+const COMPACTION_SCHEDULE = "0 40 * * * *";
 // Shipping is asked for each minute, and what it misses counts against the RPO.
 const RETRY_SHIPPING_AFTER_MS = 30_000;
 // Mostly it waits for a proof of the newest backup.
@@ -69,6 +71,9 @@ function scheduledWork(source: SourcePolicy): { schedule: string; message: JobMe
   return [
     { schedule: full, message: { ...common, job: "backup" } },
     ...(ship ? [{ schedule: ship, message: { ...common, job: "ship" } as const }] : []),
+    ...(ship && source.log.compactAfter !== "never"
+      ? [{ schedule: COMPACTION_SCHEDULE, message: { ...common, job: "compact" } as const }]
+      : []),
     ...(verify ? [{ schedule: verify, message: { ...common, job: "verify" } as const }] : []),
     // Whatever else was found in between, all names of the vaults are compared as often as their bytes are read.
     ...(verify && source.vaults.length > 1 ? [{ schedule: verify, message: { ...common, job: "copy" } as const }] : []),

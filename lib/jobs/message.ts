@@ -19,6 +19,8 @@ export const jobMessageSchema = z.discriminatedUnion("job", [
   /** `forSeconds`: how long to tail the log when an operator asked; a timer's job tails until the next one is due. */
   z.strictObject({ ...common, job: z.literal("ship"), forSeconds: z.int().nonnegative().optional() }),
   z.strictObject({ ...common, job: z.literal("rotate-keys") }),
+  /** Merges small log segments. */
+  z.strictObject({ ...common, job: z.literal("compact") }),
   z.strictObject({ ...common, job: z.literal("retention") }),
   z.strictObject({ ...common, job: z.literal("drill"), test: z.enum(["from-zero", "pitr"]) }),
 ]);
@@ -40,7 +42,7 @@ export function parseJobMessage(message: unknown): JobMessage {
   if (result.success) return result.data;
   const fields = result.error.issues.map((issue) => issue.path.map(String).join(".") || issue.message);
   throw new AppError("MESSAGE_INVALID", `job message: wrong, missing or unknown fields: ${fields.join(", ")}`, {
-    hint: 'Send {"v":1,"job":"backup","source":"NAME","requestedBy":"WHO"}; the job is one of backup, verify, copy, ship, rotate-keys, retention and drill.',
+    hint: 'Send {"v":1,"job":"backup","source":"NAME","requestedBy":"WHO"}; the job is one of backup, verify, copy, ship, rotate-keys, compact, retention and drill.',
   });
 }
 

@@ -4,11 +4,12 @@ import type { Work, WorkContext, WorkResult } from "../sources/work.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
 import { recordRemoval, type RemovedItem, removeRecorded } from "../vault/removal.ts";
 import type { Vault } from "../vault/vault.ts";
+import { removeMergedOriginals } from "./remove-superseded.ts";
 import { planVault, type VaultRetention } from "./plan-retention.ts";
 
 /*
- * For each vault: plan -> removal record, signed -> blobs. Killed after the record, the next run plans anew from what is there,
- * announces that and goes on; nothing is removed because a record says so.
+ * For each vault: what a proven merged blob holds loses its own blobs; then plan -> removal record, signed -> blobs. Killed after a
+ * record, the next run plans anew from what is there, announces that and goes on; nothing is removed because a record says so.
  */
 
 /** The job of the timer `retention`: fails when a vault could not be read, or where nothing may go because of a doubt. */
@@ -17,9 +18,16 @@ export const retentionWork: Work = async (work) => {
   const removed: RemovedItem[] = [];
   const removals: string[] = [];
   const problems: { vault: string; error: ErrorReport }[] = [];
+  const merged = { segments: 0, bytes: 0, waiting: 0 };
   let notBefore = 0;
   for (const vault of vaultsOf(context, source)) {
     try {
+      const superseded = await removeMergedOriginals(work, vault);
+      merged.segments += superseded.segments;
+      merged.bytes += superseded.bytes;
+      merged.waiting += superseded.waiting;
+      notBefore += superseded.notBefore;
+      problems.push(...superseded.problems.map((error) => ({ vault: vault.name, error })));
       const plan = await planVault(context, source, vault, work.signal);
       notBefore += plan.notBefore.length;
       if (plan.refused !== undefined) problems.push({ vault: vault.name, error: refusal(vault, plan.refused) });
@@ -33,7 +41,14 @@ export const retentionWork: Work = async (work) => {
       problems.push({ vault: vault.name, error: reportError(error) });
     }
   }
-  const figures = { ...figuresOf(removed), notBefore, removals: removals.join(", ") || null };
+  const figures = {
+    ...figuresOf(removed),
+    mergedSegments: merged.segments,
+    mergedBytes: merged.bytes,
+    mergedWaiting: merged.waiting,
+    notBefore,
+    removals: removals.join(", ") || null,
+  };
   return { figures, ...failureOf(source, problems) };
 };
 

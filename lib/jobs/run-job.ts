@@ -10,6 +10,7 @@ import { prepareVaults } from "../vault/prepare-vaults.ts";
 import { backupWork } from "./backup-job.ts";
 import { copyWork } from "./copy-job.ts";
 import { mayCopy } from "./due.ts";
+import { compactWork } from "./compact-job.ts";
 import { addToHistory, readHistory } from "./history.ts";
 import { firstAnswering } from "./first-answering.ts";
 import { acquireLease, type Lease, waitForLease } from "./lease.ts";
@@ -112,6 +113,8 @@ function workOf(message: JobMessage, other: OtherWork): Work {
       return shipWork(message);
     case "rotate-keys":
       return rotateKeysWork;
+    case "compact":
+      return compactWork;
     case "retention":
       return retentionWork;
     case "drill":

@@ -32,7 +32,7 @@ export interface MergeOptions extends SegmentQuery, Pick<MergedIndex, "environme
 }
 
 export type MergeOutcome =
-  | { state: "merged"; blob: SegmentBlob }
+  | { state: "merged"; merged: ValidMerged }
   /** Nothing was written: these segments are not what their manifests say, or can't be believed. */
   | { state: "damaged"; segments: DamagedSegment[] };
 
@@ -71,8 +71,7 @@ export async function mergeSegments(
     const bytes = bytesOf(options, index, parts, (bad) => damaged.push(bad));
     const sizeBytes = await create(options, name, bytes);
     const blob = { name, sizeBytes, createdAt: clock(), lastId, mergedId: id };
-    await assertProven(options, blob);
-    return { state: "merged", blob };
+    return { state: "merged", merged: await readBack(options, blob) };
   } catch (error: unknown) {
     if (damaged.length === 0) throw error;
     return { state: "damaged", segments: damaged };
@@ -189,15 +188,17 @@ async function* checkedData(
   }
 }
 
-async function assertProven(query: SegmentQuery, blob: SegmentBlob): Promise<void> {
+/** The merged blob as it lies there, every part of it read and compared. */
+async function readBack(query: SegmentQuery, blob: SegmentBlob): Promise<ValidMerged> {
   const merged = await readMerged(query, blob);
-  const errors =
-    merged.state === "invalid"
-      ? [merged.error]
-      : (await proveMerged(query, merged, () => {})).problems.map(({ error }) => error);
-  const [error] = errors;
-  if (error === undefined) return;
-  throw new AppError("BLOB_DAMAGED", `${blob.name}: was written and reads back differently: ${error.message}`, {
+  if (merged.state === "invalid") throw readsBackDifferently(blob, merged.error.message);
+  const { problems } = await proveMerged(query, merged, () => {});
+  if (problems[0] !== undefined) throw readsBackDifferently(blob, problems[0].error.message);
+  return merged;
+}
+
+function readsBackDifferently({ name }: SegmentBlob, how: string): AppError {
+  return new AppError("BLOB_DAMAGED", `${name}: was written and reads back differently: ${how}`, {
     hint: "What it was merged from stays where it is; look at the storage, and run `resguardo verify`.",
   });
 }

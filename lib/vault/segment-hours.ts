@@ -36,7 +36,7 @@ const HOUR_DIGITS = "20261121T23".length;
 const HOURS_IN_FLIGHT = 4;
 
 /** The hour of a segment by its id: `20261121T23`. */
-function hourOf(id: string): string {
+export function hourOf(id: string): string {
   return id.slice(0, HOUR_DIGITS);
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/core/time.ts";
 import { type MergedElsewhere, mergeSegments, type MergeOptions } from "../../lib/vault/merge-segments.ts";
-import { type ValidMerged, readMerged } from "../../lib/vault/merged-blob.ts";
+import type { ValidMerged } from "../../lib/vault/merged-blob.ts";
 import type { SegmentQuery } from "../../lib/vault/segment-head.ts";
 import { listSegments } from "../../lib/vault/segment-index.ts";
 import type { Vault } from "../../lib/vault/vault.ts";
@@ -23,7 +23,5 @@ export async function merge(vault: Vault, ids?: readonly string[], elsewhere?: M
   const chosen = entries.filter(({ id }) => ids?.includes(id) ?? true);
   const outcome = await mergeSegments(mergeOptions(vault), chosen, elsewhere);
   if (outcome.state === "damaged") throw new Error(JSON.stringify(outcome.segments));
-  const merged = await readMerged(segmentQuery(vault), outcome.blob);
-  if (merged.state === "valid") return merged;
-  throw new Error(merged.error.message);
+  return outcome.merged;
 }

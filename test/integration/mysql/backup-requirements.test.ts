@@ -48,7 +48,11 @@ describe("a server with GTIDs", () => {
     const grants = [...READING, "REPLICATION CLIENT, RELOAD, BACKUP_ADMIN ON *.*"];
     const url = await createUser(server, grants);
     const schedule = { full: "0 0 3 * * *", ship: "0 * * * * *", retention: "0 0 4 * * *" };
-    const shipping = { databases: [], schedule, log: { segmentEvery: "10s", heartbeatTable: true } };
+    const shipping = {
+      databases: [],
+      schedule,
+      log: { segmentEvery: "10s", compactAfter: "never", heartbeatTable: true },
+    };
     const found = unmet(await preflightMysql(sourceContext(url, shipping)));
     expect(found.map(({ setting, level }) => [setting, level])).toEqual([
       ["grant REPLICATION SLAVE", "required"],

@@ -52,4 +52,15 @@ describe("dueJobs", () => {
     expect(due(failed, at("21T03:10:59"))).toEqual([]);
     expect(due(failed, at("21T03:11:00"))).toEqual(["backup 2026-11-21T03:00:00.000Z"]);
   });
+
+  it("merges the log once an hour where it is shipped, unless the policy says never", () => {
+    const schedule = { full: "0 0 3 * * *", ship: "0 * * * * *" };
+    const done = new Map([["backup", { firstDoneAt: "2026-11-20T03:00:04Z", coveredUntil: "2026-11-21T03:00:04Z" }]]);
+    const merging = (more: Record<string, unknown>, now: Date) =>
+      dueJobs(testSource({ schedule, ...more }), done, now, ["compact"]).map(({ dueAt }) => dueAt);
+    expect(merging({}, at("21T12:39:59"))).toEqual(["2026-11-21T11:40:00.000Z"]);
+    expect(merging({}, at("21T12:40:00"))).toEqual(["2026-11-21T12:40:00.000Z"]);
+    expect(merging({ log: { compactAfter: "never" } }, at("21T12:40:00"))).toEqual([]);
+    expect(merging({ schedule: { full: "0 0 3 * * *" } }, at("21T12:40:00"))).toEqual([]);
+  });
 });
