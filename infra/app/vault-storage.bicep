@@ -16,6 +16,10 @@ var containerName = 'resguardo'
 // Storage Blob Data Contributor: leases, heads and caches are rewritten all the time, and can be rebuilt from the data.
 var stateRole = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'ba92f5b4-2d11-453d-a403-e96b0029c9fe')
 
+// Storage Blob Delegator: signs URLs by which the other vault's service reads a blob, so that a copy need not send it. The URL
+// allows no more than the identity itself may, which is to read. Azure grants this right on a whole account only.
+var delegatorRole = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'db58b8e5-c6ad-4a2a-8342-4190687cbf4a')
+
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   name: name
   location: location
@@ -82,6 +86,16 @@ resource writesBackups 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: backupRoleId
+  }
+}
+
+resource signsUrls 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(account.id, principalId, delegatorRole)
+  scope: account
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: delegatorRole
   }
 }
 

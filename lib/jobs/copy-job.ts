@@ -54,7 +54,11 @@ export const copyWork: Work = async (work) => {
   return { figures, error: { code: "VAULT_BEHIND", message, hint: "The next copy goes on where this one ended." } };
 };
 
-async function copyInto({ context, source, signal, progress }: WorkContext, to: Vault, vaults: readonly Vault[]) {
+async function copyInto(
+  { context, source, signal, progress, logger }: WorkContext,
+  to: Vault,
+  vaults: readonly Vault[],
+) {
   return catchUp({
     to,
     others: vaults.filter((vault) => vault !== to),
@@ -64,6 +68,7 @@ async function copyInto({ context, source, signal, progress }: WorkContext, to: 
     clock: context.clock,
     signal,
     progress,
+    onStreaming: (error) => logger.warn("copy-streamed", { vault: to.name, ...reportError(error) }),
   });
 }
 

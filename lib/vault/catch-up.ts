@@ -1,4 +1,4 @@
-import { type ErrorReport, reportError, toAppError } from "../core/errors.ts";
+import { type AppError, type ErrorReport, reportError, toAppError } from "../core/errors.ts";
 import { noProgress, type Progress } from "../core/progress.ts";
 import type { Clock } from "../core/time.ts";
 import type { Expected } from "./blob-check.ts";
@@ -15,7 +15,7 @@ import { segmentIdsInName } from "./segment-blobs.ts";
 import type { Vault } from "./vault.ts";
 
 /*
- * What a vault lacks is copied as it lies in the others, sealed: keys and log segments, then other records, then backups, the newest
+ * What a vault lacks is copied as it lies in the others, sealed: log segments, then other records and keys, then backups, the newest
  * first. Of a backup the data comes first, each blob read back where it landed, and the manifest last, if absent. So a copy that
  * is killed leaves whole segments, whole backups, and data without a manifest, which the next one finds and goes on with.
  */
@@ -24,6 +24,8 @@ export interface CatchUpRequest extends LackQuery {
   signer: SessionSigner;
   clock: Clock;
   progress?: Progress;
+  /** Told why bytes pass through this process instead of going from storage to storage. */
+  onStreaming?: (error: AppError) => void;
 }
 
 export interface CatchUpReport {

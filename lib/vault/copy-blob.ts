@@ -2,6 +2,7 @@ import { AppError, toAppError } from "../core/errors.ts";
 import { type BlobContent, checked, checkFor, type Expected } from "./blob-check.ts";
 import { compareBlob } from "./compare-blob.ts";
 import type { TrustedKeys } from "./keys/key.ts";
+import { copyBetween } from "./storage/copy-between.ts";
 import type { CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 
@@ -13,6 +14,8 @@ export interface CopyBlobRequest extends CallOptions {
   name: string;
   expected: Expected;
   trusted: TrustedKeys;
+  /** Told why a storage did not fetch the bytes from the other one itself. */
+  onStreaming?: (error: AppError) => void;
 }
 
 /**
@@ -30,13 +33,13 @@ export async function copyBlob(request: CopyBlobRequest): Promise<BlobContent & 
 
 /** Undefined where a blob of that name is there. */
 async function createCopy({ from, to, ...request }: CopyBlobRequest): Promise<BlobContent | undefined> {
-  const { name, signal } = request;
-  const options = signal ? { signal } : {};
+  const { name, signal, onStreaming } = request;
   let content: BlobContent | undefined;
-  const check = checkFor({ ...request, vault: from.name });
-  const bytes = checked(from.storage.data.read(name, undefined, options), check, (found) => (content = found));
+  const watch = (bytes: AsyncIterable<Buffer>) =>
+    checked(bytes, checkFor({ ...request, vault: from.name }), (found) => (content = found));
+  const options = { ...(signal && { signal }), ...(onStreaming && { onStreaming }) };
   try {
-    await to.storage.data.create(name, bytes, options);
+    await copyBetween({ from: from.storage.data, to: to.storage.data, name, watch, ...options });
   } catch (error: unknown) {
     if (toAppError(error).code === "BLOB_EXISTS") return undefined;
     throw error;

@@ -19,6 +19,8 @@ export interface StartAzurite {
 
 export interface AzuriteServer extends AsyncDisposable {
   readonly connectionString: string;
+  /** Of a second account, as a vault in another region has one. */
+  readonly otherConnectionString: string;
   readonly blobUrl: string;
   readonly queueUrl: string;
   readonly pid: number;
@@ -26,16 +28,18 @@ export interface AzuriteServer extends AsyncDisposable {
 }
 
 const ACCOUNT = "resguardolocal";
+const OTHER_ACCOUNT = "resguardooffsite";
 const LISTENING = /Azurite (Blob|Queue) service (?:is )?successfully listen\w* (?:at|on) (http:\/\/127\.0\.0\.1:\d+)/g;
 
 /** Starts Azurite, Microsoft's storage emulator, on 127.0.0.1 with an account key of its own. Throws LOCAL_SERVER_FAILED. */
 export async function startAzurite(request: StartAzurite = {}): Promise<AzuriteServer> {
   const runDir = await temporaryFolder("azurite");
   const logFile = join(runDir, "azurite.log");
-  const key = randomBytes(64).toString("base64");
+  const newKey = () => randomBytes(64).toString("base64");
+  const keys = new Map([ACCOUNT, OTHER_ACCOUNT].map((account) => [account, newKey()]));
   const child = await startGuarded(commandLine(request), {
     logFile,
-    env: { ...process.env, AZURITE_ACCOUNTS: `${ACCOUNT}:${key}` },
+    env: { ...process.env, AZURITE_ACCOUNTS: Array.from(keys, (pair) => pair.join(":")).join(";") },
     graceSeconds: 5,
   });
   const stop = async () => {
@@ -44,17 +48,20 @@ export async function startAzurite(request: StartAzurite = {}): Promise<AzuriteS
   };
   try {
     const { blobUrl, queueUrl } = await untilListening(child, logFile, request.deadlineMs ?? 60_000);
-    return {
-      blobUrl,
-      queueUrl,
-      pid: child.pid,
-      connectionString: [
+    const connectionStringOf = (account: string) =>
+      [
         "DefaultEndpointsProtocol=http",
-        `AccountName=${ACCOUNT}`,
-        `AccountKey=${key}`,
-        `BlobEndpoint=${blobUrl}`,
-        `QueueEndpoint=${queueUrl}`,
-      ].join(";"),
+        `AccountName=${account}`,
+        `AccountKey=${keys.get(account)}`,
+        `BlobEndpoint=${blobUrl}/${account}`,
+        `QueueEndpoint=${queueUrl}/${account}`,
+      ].join(";");
+    return {
+      blobUrl: `${blobUrl}/${ACCOUNT}`,
+      queueUrl: `${queueUrl}/${ACCOUNT}`,
+      pid: child.pid,
+      connectionString: connectionStringOf(ACCOUNT),
+      otherConnectionString: connectionStringOf(OTHER_ACCOUNT),
       stop,
       [Symbol.asyncDispose]: stop,
     };
@@ -85,7 +92,7 @@ async function untilListening(child: GuardedProcess, logFile: string, deadlineMs
     const urls = new Map<string | undefined, string | undefined>();
     for (const [, service, url] of (await readFile(logFile, "utf8")).matchAll(LISTENING)) urls.set(service, url);
     const [blob, queue] = [urls.get("Blob"), urls.get("Queue")];
-    if (blob && queue) return { blobUrl: `${blob}/${ACCOUNT}`, queueUrl: `${queue}/${ACCOUNT}` };
+    if (blob && queue) return { blobUrl: blob, queueUrl: queue };
     await pause(50);
   }
   const lastLine = (await readFile(logFile, "utf8")).trim().split("\n").at(-1) ?? "";

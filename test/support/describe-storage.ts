@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { copyBetween } from "../../lib/vault/storage/copy-between.ts";
 import type { StateStore, Storage, VaultStorage } from "../../lib/vault/storage/storage.ts";
 import { countUp, listNames, pattern, piecesOf, readAll, sha256Of } from "./storage-data.ts";
 
@@ -10,6 +11,8 @@ export interface TestStore extends AsyncDisposable {
   vault: VaultStorage;
   /** The same storage, opened once more as another process would. */
   openAgain(): Promise<VaultStorage>;
+  /** One more of its kind, prepared and empty: another account, another folder. */
+  openElsewhere(): Promise<VaultStorage>;
 }
 
 interface Expectations {
@@ -155,6 +158,42 @@ export function describeStorage(title: string, makeStore: () => Promise<TestStor
         const sha256 = expected.digest("hex");
         expect([created.sha256, found.digest("hex")]).toEqual([sha256, sha256]);
         expect(peak.bytes).toBeLessThan(expectations.memoryBytes);
+      });
+    });
+
+    describe("copying from another one of its kind", () => {
+      let elsewhere: Storage;
+      beforeEach(async () => {
+        elsewhere = (await store.openElsewhere()).data;
+      });
+      const copy = (watch: (bytes: AsyncIterable<Buffer>) => AsyncIterable<Uint8Array> = (bytes) => bytes) =>
+        copyBetween({ from: elsewhere, to: data, name: "shop/log/1", watch });
+
+      it.each([0, 10, 20 * MIB + 7])("gives the same %d bytes, and confirms their size and SHA-256", async (size) => {
+        const bytes = pattern(size);
+        await elsewhere.create("shop/log/1", piecesOf(bytes, MIB));
+        expect(await copy()).toEqual({ sizeBytes: size, sha256: sha256Of(bytes) });
+        expect(sha256Of(await readAll(data, "shop/log/1"))).toBe(sha256Of(bytes));
+      });
+
+      it("overwrites nothing, and says when there is nothing to copy", async () => {
+        await expect(copy()).rejects.toMatchObject({ code: "BLOB_MISSING" });
+        expect(await listNames(data, "")).toEqual([]);
+        await elsewhere.create("shop/log/1", piecesOf(pattern(20 * MIB), MIB));
+        await data.create("shop/log/1", Buffer.from("first"));
+        await expect(copy()).rejects.toMatchObject({ code: "BLOB_EXISTS" });
+        expect((await readAll(data, "shop/log/1")).toString()).toBe("first");
+      });
+
+      it("leaves nothing where somebody objects to the bytes after the last one", async () => {
+        await elsewhere.create("shop/log/1", piecesOf(pattern(20 * MIB), MIB));
+        const objection = new Error("not what was signed");
+        const watch = async function* (bytes: AsyncIterable<Buffer>) {
+          yield* bytes;
+          throw objection;
+        };
+        await expect(copy(watch)).rejects.toBe(objection);
+        expect(await listNames(data, "")).toEqual([]);
       });
     });
 

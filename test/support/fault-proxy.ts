@@ -10,6 +10,8 @@ export interface ProxiedRequest {
   method: string;
   /** Path and query. */
   url: string;
+  /** Of the request; 0 until it has come whole. */
+  bodyBytes: number;
 }
 
 export interface FaultProxy extends AsyncDisposable {
@@ -17,6 +19,13 @@ export interface FaultProxy extends AsyncDisposable {
   readonly requests: ProxiedRequest[];
   /** Decides for each request; default: all pass. */
   decide: (request: ProxiedRequest) => Fault;
+  /** Answers a request in place of the target; undefined for those that are not its business. */
+  intercept: (incoming: IncomingMessage) => Promise<ProxyAnswer> | undefined;
+}
+
+export interface ProxyAnswer {
+  status: number;
+  headers: Record<string, string>;
 }
 
 /** An HTTP proxy on loopback in front of `target`, which does to requests what a bad network does. */
@@ -27,11 +36,17 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   });
 
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const proxied = { method: incoming.method ?? "", url: incoming.url ?? "" };
+    const proxied = { method: incoming.method ?? "", url: incoming.url ?? "", bodyBytes: 0 };
     requests.push(proxied);
     const fault = proxy.decide(proxied);
     const body = await buffer(incoming);
+    proxied.bodyBytes = body.length;
     if (fault === "silence") return;
+    const instead = await proxy.intercept(incoming);
+    if (instead) {
+      outgoing.writeHead(instead.status, instead.headers).end();
+      return;
+    }
     if (fault === "damage") body[0] = (body[0] ?? 0) ^ 1;
     const answer = await send(target, incoming, body);
     const answerBody = await buffer(answer);
@@ -44,6 +59,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     decide: () => "pass",
+    intercept: () => undefined,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,9 +1,10 @@
-import type { BlobServiceClient, ContainerClient } from "@azure/storage-blob";
+import type { BlobClient, BlobServiceClient, ContainerClient } from "@azure/storage-blob";
 import { AppError } from "../../core/errors.ts";
 import { openAccount } from "./azure-account.ts";
 import { type AzureTuning, call, DEFAULT_TUNING } from "./azure-call.ts";
 import { downloadBlob } from "./azure-download.ts";
 import { listBlobItems } from "./azure-list.ts";
+import { readUrls } from "./azure-read-url.ts";
 import { azureState } from "./azure-state.ts";
 import { uploadBlob } from "./azure-upload.ts";
 import { assertBlobName } from "./blob-name.ts";
@@ -39,7 +40,7 @@ export async function openAzureBlobVault(
   const data = account.getContainerClient(config.container);
   const state = account.getContainerClient(stateName);
   return {
-    data: azureStorage(label, data, tuning),
+    data: azureStorage(label, data, tuning, readUrls(label, account, tuning)),
     state: azureState(label, state, { ...tuning, deadlineMs: Math.min(tuning.deadlineMs, STATE_DEADLINE_MS) }),
     now: () => serviceClock(label, data, tuning),
     async prepare() {
@@ -48,12 +49,27 @@ export async function openAzureBlobVault(
   };
 }
 
-function azureStorage(label: string, container: ContainerClient, tuning: AzureTuning): Storage {
+function azureStorage(
+  label: string,
+  container: ContainerClient,
+  tuning: AzureTuning,
+  readUrlOf: (blob: BlobClient) => Promise<string>,
+): Storage {
   return {
     label,
     async create(name, data, options = {}) {
       assertBlobName(name);
       return uploadBlob(container.getBlockBlobClient(name), { label, name, tuning }, data, options);
+    },
+    async createFrom(name, source, data, options = {}) {
+      assertBlobName(name);
+      const sourceUrl = await source.readUrl?.(name);
+      if (sourceUrl === undefined) return undefined;
+      return uploadBlob(container.getBlockBlobClient(name), { label, name, tuning, sourceUrl }, data, options);
+    },
+    async readUrl(name) {
+      assertBlobName(name);
+      return readUrlOf(container.getBlobClient(name));
     },
     async stat(name) {
       assertBlobName(name);

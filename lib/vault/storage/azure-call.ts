@@ -94,9 +94,13 @@ function translate(request: AzureRequest, error: unknown): AppError {
   if (isRefusedIdentity(error)) return refused(request, "no identity to log in with", failure, IDENTITY_HINT);
   if (status === undefined) return unavailable(request, code, failure);
   const problem = `${code} (${status})`;
-  if (status >= 500 || TRANSIENT.has(status) || code === "Md5Mismatch") return unavailable(request, problem, failure);
+  if ((status >= 500 && status !== NOT_IMPLEMENTED) || TRANSIENT.has(status) || code === "Md5Mismatch")
+    return unavailable(request, problem, failure);
   return refused(request, problem, failure, HINTS[code]);
 }
+
+/** A feature that this storage does not have, and will not have at the next try. */
+const NOT_IMPLEMENTED = 501;
 
 const TRANSIENT = new Set([408, 429]);
 

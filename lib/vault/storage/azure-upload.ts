@@ -19,6 +19,8 @@ interface Target {
   label: string;
   name: string;
   tuning: AzureTuning;
+  /** Where the service fetches the bytes of blocks from, instead of being sent them. */
+  sourceUrl?: string;
 }
 
 /**
@@ -66,10 +68,37 @@ class Upload {
     if (index === 0 && isLast && (await this.#putWhole(bytes, md5))) return bytes;
     const blockId = blockIdOf(this.#writeId, index);
     this.#blockIds.push(blockId);
-    await this.#call((abortSignal) =>
-      this.#client.stageBlock(blockId, bytes, bytes.length, { abortSignal, transactionalContentMD5: md5 }),
-    );
+    const { sourceUrl } = this.#target;
+    if (sourceUrl !== undefined) await this.#stageFrom(sourceUrl, { index, bytes, isLast }, blockId, md5);
+    else {
+      await this.#call((abortSignal) =>
+        this.#client.stageBlock(blockId, bytes, bytes.length, { abortSignal, transactionalContentMD5: md5 }),
+      );
+    }
     return bytes;
+  }
+
+  /** Azure compares what it fetches with the MD5 of what was read here, so that the hash of the stream is that of the blob. */
+  async #stageFrom(sourceUrl: string, { index, bytes }: Block, blockId: string, md5: Buffer): Promise<void> {
+    const { label, name, tuning } = this.#target;
+    const offset = index * tuning.blockBytes;
+    try {
+      await this.#call((abortSignal) => {
+        const settings = { abortSignal, sourceContentMD5: md5 };
+        return this.#client.stageBlockFromURL(blockId, sourceUrl, offset, bytes.length, settings);
+      });
+    } catch (error: unknown) {
+      // It is the other account's blob that this one can't see.
+      if (!(error instanceof AppError) || error.code !== "BLOB_MISSING") throw error;
+      throw new AppError(
+        "STORAGE_REFUSED",
+        `vault ${label}: can't fetch blob ${JSON.stringify(name)} from another account`,
+        {
+          hint: "Check that the accounts' firewalls let the storage services reach each other.",
+          cause: error.cause,
+        },
+      );
+    }
   }
 
   /** Commits what was staged, and makes sure that it is all there. */

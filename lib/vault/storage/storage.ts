@@ -53,6 +53,21 @@ export interface Storage {
    */
   create(name: string, data: AsyncIterable<Uint8Array> | Uint8Array, options?: CreateOptions): Promise<CreatedBlob>;
 
+  /**
+   * As `create`, of a blob that `source` holds under the same name, whose bytes the service fetches from there itself. `data` is
+   * that blob: it passes here for its hash, and nothing is fetched but what passed. Undefined, with `data` not begun, where no
+   * way leads from one to the other. Throws STORAGE_REFUSED also where the way turns out to be closed.
+   */
+  createFrom?(
+    name: string,
+    source: Storage,
+    data: AsyncIterable<Uint8Array>,
+    options?: CreateOptions,
+  ): Promise<CreatedBlob | undefined>;
+
+  /** A URL by which another service may read one blob for some hours: a secret, for its signature is in it. */
+  readUrl?(name: string): Promise<string>;
+
   /** Undefined where there is no such blob; a storage that can't be asked throws. */
   stat(name: string): Promise<BlobStat | undefined>;
 

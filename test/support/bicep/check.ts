@@ -18,6 +18,7 @@ const DECORATORS = new Set(
 const BUILT_IN_ROLES: Readonly<Record<string, string>> = {
   "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
   "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+  "db58b8e5-c6ad-4a2a-8342-4190687cbf4a": "Storage Blob Delegator",
   "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
   "4633458b-17de-408a-b875-0445c86b69e6": "Key Vault Secrets User",
   "21090545-7ca7-4776-b22c-e363652d74d2": "Key Vault Reader",

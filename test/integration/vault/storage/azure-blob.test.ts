@@ -11,9 +11,12 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openAzureBlobVault } from "../../../../lib/vault/storage/azure-blob.ts";
 import { type AzureTuning, DEFAULT_TUNING } from "../../../../lib/vault/storage/azure-call.ts";
-import type { VaultStorage } from "../../../../lib/vault/storage/storage.ts";
+import type { AppError } from "../../../../lib/core/errors.ts";
+import { copyBetween } from "../../../../lib/vault/storage/copy-between.ts";
+import type { Storage, VaultStorage } from "../../../../lib/vault/storage/storage.ts";
 import { type TestAzurite, startTestAzurite } from "../../../support/azurite.ts";
 import { describeStorage } from "../../../support/describe-storage.ts";
+import { putBlockFromUrl } from "../../../support/put-block-from-url.ts";
 import { type FaultProxy, startFaultProxy } from "../../../support/fault-proxy.ts";
 import { listNames, pattern, piecesOf, readAll, sha256Of } from "../../../support/storage-data.ts";
 
@@ -36,6 +39,12 @@ describeStorage(
     return {
       vault,
       openAgain: () => openAzureBlobVault("again", config),
+      openElsewhere: async () => {
+        const connectionString = azurite.otherConnectionString;
+        const elsewhere = await openAzureBlobVault("elsewhere", { ...config, connectionString });
+        await elsewhere.prepare();
+        return elsewhere;
+      },
       [Symbol.asyncDispose]: async () => undefined,
     };
   },
@@ -265,6 +274,84 @@ describe("a blob that somebody else touches", () => {
   });
 });
 
+describe("a copy from another account", () => {
+  const watch = (bytes: AsyncIterable<Buffer>) => bytes;
+
+  /** A vault in the other account that holds 3 MiB. */
+  async function filled(settings: { connectionString: string } | { url: string }): Promise<Storage> {
+    const container = `c${randomUUID()}`;
+    const writer = await open({ connectionString: azurite.otherConnectionString, container });
+    await writer.prepare();
+    await writer.data.create("a", piecesOf(pattern(3 * MIB), MIB));
+    return (await open({ ...settings, container })).data;
+  }
+
+  it.each([
+    ["signed by the account's key", () => ({ connectionString: azurite.otherConnectionString })],
+    [
+      "with the SAS that the vault is opened with",
+      () => ({ url: urlWithSas(3_600_000, azurite.otherConnectionString) }),
+    ],
+  ])("goes from account to account by a URL %s, and no byte of it is sent from here", async (_title, settings) => {
+    await using proxy = await startFaultProxy(azurite.blobUrl);
+    proxy.intercept = putBlockFromUrl(azurite.connectionString);
+    const vault = await open({ connectionString: connectTo(proxy.url) });
+    await vault.prepare();
+    const onStreaming = (error: AppError) => expect.unreachable(error.message);
+    await copyBetween({ from: await filled(settings()), to: vault.data, name: "a", watch, onStreaming });
+    expect(sha256Of(await readAll(vault.data, "a"))).toBe(sha256Of(pattern(3 * MIB)));
+    expect(proxy.requests.reduce((sum, { bodyBytes }) => sum + bodyBytes, 0)).toBeLessThan(10_000);
+  });
+
+  it("takes nothing that is not what was read here, though the other account gives it to the service", async () => {
+    await using proxy = await startFaultProxy(azurite.blobUrl);
+    proxy.intercept = putBlockFromUrl(azurite.connectionString);
+    const vault = await open({ connectionString: connectTo(proxy.url) });
+    await vault.prepare();
+    const from = await filled({ connectionString: azurite.otherConnectionString });
+    const other = await filled({ connectionString: azurite.otherConnectionString });
+    await other.create("b", piecesOf(pattern(3 * MIB, 2), MIB));
+    const swapped: Storage = { ...from, readUrl: async () => (await other.readUrl?.("b")) ?? "" };
+    const reasons: AppError[] = [];
+    await copyBetween({ from: swapped, to: vault.data, name: "a", watch, onStreaming: (error) => reasons.push(error) });
+    expect(reasons).toMatchObject([{ message: expect.stringContaining("Md5Mismatch") }]);
+    expect(sha256Of(await readAll(vault.data, "a"))).toBe(sha256Of(pattern(3 * MIB)));
+  });
+
+  it("is streamed where the service does not know how to fetch", async () => {
+    const vault = await open({});
+    await vault.prepare();
+    const from = await filled({ connectionString: azurite.otherConnectionString });
+    const reasons: AppError[] = [];
+    await copyBetween({ from, to: vault.data, name: "a", watch, onStreaming: (error) => reasons.push(error) });
+    expect(reasons).toMatchObject([{ code: "STORAGE_REFUSED", message: expect.stringContaining("501") }]);
+    expect(sha256Of(await readAll(vault.data, "a"))).toBe(sha256Of(pattern(3 * MIB)));
+  });
+
+  it("is streamed where the service can't reach the other account, and that is told once", async () => {
+    await using proxy = await startFaultProxy(azurite.blobUrl);
+    proxy.intercept = putBlockFromUrl(azurite.connectionString);
+    const vault = await open({ connectionString: connectTo(proxy.url) });
+    await vault.prepare();
+    const from = await filled({ connectionString: azurite.otherConnectionString });
+    const hidden: Storage = { ...from, readUrl: async () => "http://127.0.0.1:9/resguardonowhere/c/a?sig=secret" };
+    const reasons: AppError[] = [];
+    for (const attempt of [1, 2]) {
+      await copyBetween({
+        from: hidden,
+        to: vault.data,
+        name: "a",
+        watch,
+        onStreaming: (error) => reasons.push(error),
+      });
+      expect(sha256Of(await readAll(vault.data, "a")), `copy ${attempt}`).toBe(sha256Of(pattern(3 * MIB)));
+      await vault.data.remove("a");
+    }
+    expect(reasons).toMatchObject([{ code: "STORAGE_REFUSED" }]);
+    expect(everythingIn(reasons[0])).not.toContain("secret");
+  });
+});
+
 function open(
   config: { connectionString?: string; url?: string; container?: string },
   tuning: AzureTuning = QUICK,
@@ -279,9 +366,10 @@ function connectTo(url: string): string {
   return azurite.connectionString.replace(/BlobEndpoint=[^;]+/, `BlobEndpoint=${url}${path}`);
 }
 
-function urlWithSas(endsInMs: number): string {
-  const [, account = ""] = /AccountName=([^;]+)/.exec(azurite.connectionString) ?? [];
-  const [, key = ""] = /AccountKey=([^;]+)/.exec(azurite.connectionString) ?? [];
+function urlWithSas(endsInMs: number, connectionString = azurite.connectionString): string {
+  const [, account = ""] = /AccountName=([^;]+)/.exec(connectionString) ?? [];
+  const [, key = ""] = /AccountKey=([^;]+)/.exec(connectionString) ?? [];
+  const [, blobUrl = ""] = /BlobEndpoint=([^;]+)/.exec(connectionString) ?? [];
   const sas = generateAccountSASQueryParameters(
     {
       startsOn: new Date(Date.now() - 3_600_000),
@@ -292,7 +380,7 @@ function urlWithSas(endsInMs: number): string {
     },
     new StorageSharedKeyCredential(account, key),
   );
-  return `${azurite.blobUrl}?${sas.toString()}`;
+  return `${blobUrl}?${sas.toString()}`;
 }
 
 function loseFirst(wanted: string): FaultProxy["decide"] {

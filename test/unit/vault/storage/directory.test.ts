@@ -18,6 +18,11 @@ describeStorage(
     return {
       vault,
       openAgain: async () => openDirectoryVault("again", folder),
+      openElsewhere: async () => {
+        const elsewhere = openDirectoryVault("elsewhere", join(folder, "elsewhere"));
+        await elsewhere.prepare();
+        return elsewhere;
+      },
       [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
     };
   },

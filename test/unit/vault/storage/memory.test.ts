@@ -5,7 +5,8 @@ describeStorage(
   "a vault in memory",
   async () => {
     const vault = openMemoryVault("memory");
-    return { vault, openAgain: async () => vault, [Symbol.asyncDispose]: async () => undefined };
+    const openElsewhere = async () => openMemoryVault("elsewhere");
+    return { vault, openAgain: async () => vault, openElsewhere, [Symbol.asyncDispose]: async () => undefined };
   },
   { memoryBytes: Number.POSITIVE_INFINITY },
 );
