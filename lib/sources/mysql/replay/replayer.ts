@@ -8,6 +8,7 @@ import type { Applier } from "./applier.ts";
 import { Batch } from "./batch.ts";
 import type { Checkpoint, LogPosition } from "./checkpoint.ts";
 import { opensTransaction, readStatement, roleOf } from "./logged-statement.ts";
+import { unwrapOffset } from "./log-offset.ts";
 import { isFileEvent, LoadedFiles, readLoadQuery } from "./loaded-file.ts";
 import type { Progression } from "./progression.ts";
 import { cutOff, incident, unknownEvent } from "./replay-errors.ts";
@@ -106,7 +107,7 @@ export class Replayer {
 
   /** Takes the next event of a file. A promise has to be waited for before the next one. */
   take(file: string, event: BinlogEvent): Promise<void> | undefined {
-    this.#at = { file, offset: event.nextPosition };
+    this.#at = { file, offset: unwrapOffset(this.#at, file, event.nextPosition) };
     return this.#take(event);
   }
 
