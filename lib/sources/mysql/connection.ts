@@ -79,13 +79,19 @@ const SESSION = [
   "print_identified_with_as_hex = ON",
 ].join(", ");
 
+/** A busy server may take its time; one that never answers must not keep a job for ever. */
+const SET_UP_TIMEOUT_MS = 30_000;
+
 /** Connects, logs in and sets the session up. Throws the SOURCE_… codes, or the signal's reason. */
 export async function openConnection(target: MysqlTarget, options: OpenOptions = {}): Promise<MysqlConnection> {
   options.signal?.throwIfAborted();
   const settings = await driverOptions(target, options);
   const plain = target.tls === "disabled" ? connectPlain(target.host, target.port) : undefined;
   const driver = createConnection(plain === undefined ? settings : { ...settings, stream: plain.socket });
-  const session = new Session(target, driver, plain, options.signal);
+  const setUp = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, setUp.signal]) : setUp.signal;
+  const session = new Session(target, driver, plain, signal);
+  const timeout = setTimeout(() => setUp.abort(noAnswer(target)), SET_UP_TIMEOUT_MS);
   try {
     await session.connected();
     await session.execute(`SET SESSION ${SESSION}`);
@@ -95,7 +101,15 @@ export async function openConnection(target: MysqlTarget, options: OpenOptions =
   } catch (error: unknown) {
     session.destroy();
     throw error;
+  } finally {
+    clearTimeout(timeout);
   }
+}
+
+/** A firewall that forgot a connection can do so right after the login. */
+function noAnswer(target: MysqlTarget): AppError {
+  const what = `${describeTarget(target)} took the login and then gave no answer for ${SET_UP_TIMEOUT_MS / 1000} s`;
+  return new AppError("SOURCE_CONNECTION_LOST", what);
 }
 
 class Session implements MysqlConnection {

@@ -38,7 +38,8 @@ const SOFT_LIMIT_BYTES = 32 * 1024 * 1024;
 const HARD_LIMIT_BYTES = 64 * 1024 * 1024;
 /** How often an idle server's log gets a segment without data that says so. */
 const IDLE_MARK_MS = 60_000;
-const MARK_TIMEOUT_MS = 10_000;
+/** A server that is there answers sooner; one that a firewall forgot never does, and says nothing. */
+const ANSWER_TIMEOUT_MS = 10_000;
 
 type ServerLog = Awaited<ReturnType<typeof readServerLog>>;
 
@@ -47,8 +48,10 @@ export async function runSession(filler: SegmentFiller, options: SessionOptions)
   const { target, signal } = options;
   const stalled = new AbortController();
   await using control = await openConnection(target, { signal: AbortSignal.any([signal, stalled.signal]) });
-  await options.prepare?.(control);
-  const server = await readServerLog(control);
+  const server = await answered(stalled, async () => {
+    await options.prepare?.(control);
+    return readServerLog(control);
+  });
   const fulls = filler.held === undefined ? await options.fulls() : [];
   const start = options.restart ?? auditLog(server, filler.held, fulls);
   const session = new ShipSession({ filler, control, server, stalled }, start, options);
@@ -137,11 +140,14 @@ class ShipSession {
 
   async #ship(from: DumpStart, extent: "this file" | "follow"): Promise<void> {
     const { target, serverId, replicaUuid, segmentMs, signal } = this.#options;
-    const connection = await openConnection(target, { signal });
+    const connection = await openConnection(target, { signal: AbortSignal.any([signal, this.#stalled.signal]) });
     const heartbeatMs = Math.max(100, Math.min(1000, segmentMs / 4));
     const follow = extent === "follow";
     let rotations = 0;
+    // Once it runs, it watches over the silence itself.
+    using start = answerDeadline(this.#stalled);
     for await (const pieces of dumpBinlog(connection, { from, serverId, replicaUuid, follow, heartbeatMs })) {
+      start[Symbol.dispose]();
       rotations += follow ? 0 : countMadeUpRotations(pieces);
       await this.#take(rotations > 1 ? beforeSecondRotation(pieces, rotations) : pieces);
       if (rotations > 1 || this.#isOver) return;
@@ -190,13 +196,7 @@ class ShipSession {
   }
 
   async #lookForMark(now: number): Promise<void> {
-    const error = new AppError("SOURCE_CONNECTION_LOST", `no answer for ${MARK_TIMEOUT_MS / 1000} s`);
-    const timeout = setTimeout(() => this.#stalled.abort(error), MARK_TIMEOUT_MS);
-    try {
-      this.#mark = await readLogMark(this.#control);
-    } finally {
-      clearTimeout(timeout);
-    }
+    this.#mark = await answered(this.#stalled, () => readLogMark(this.#control));
     this.#nextMarkAt = now + this.#options.segmentMs / 2;
     this.#compareWithMark();
   }
@@ -213,6 +213,22 @@ class ShipSession {
     await this.#filler.close(this.#tracker, this.#facts, this.#caughtUpAt);
     this.#openedAt = undefined;
     this.#idleSince = this.#options.clock().getTime();
+  }
+}
+
+/** Ends what waits for an answer when none comes in time. */
+function answerDeadline(stalled: AbortController): Disposable {
+  const error = new AppError("SOURCE_CONNECTION_LOST", `no answer for ${ANSWER_TIMEOUT_MS / 1000} s`);
+  const timeout = setTimeout(() => stalled.abort(error), ANSWER_TIMEOUT_MS);
+  return { [Symbol.dispose]: () => clearTimeout(timeout) };
+}
+
+async function answered<Answer>(stalled: AbortController, ask: () => Promise<Answer>): Promise<Answer> {
+  const deadline = answerDeadline(stalled);
+  try {
+    return await ask();
+  } finally {
+    deadline[Symbol.dispose]();
   }
 }
 
