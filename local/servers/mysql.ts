@@ -9,6 +9,7 @@ import { AppError } from "../../lib/core/errors.ts";
 import type { DebianRoot } from "./debian-root.ts";
 import { freePort } from "./free-port.ts";
 import { type GuardedProcess, startGuarded } from "./guarded-process.ts";
+import { type KeyringProgram, keyringProgram } from "./mysql-keyring.ts";
 import { installationOptions, mysqlPrograms } from "./mysql-programs.ts";
 import { copyTemplate } from "./mysql-template.ts";
 import { temporaryFolder } from "./run-folder.ts";
@@ -33,6 +34,8 @@ export interface StartMysql {
   /** Kept when the server stops, and opened again when it holds a server's data. Default: a folder that goes with the server. */
   dataDir?: string;
   options?: MysqlOptions;
+  /** Loads a keyring of its own, as encryption at rest needs it. */
+  keyring?: boolean;
   /** Default 60,000. */
   deadlineMs?: number;
 }
@@ -97,13 +100,18 @@ async function startOnFreePort(launch: Launch): Promise<MysqlServer> {
 
 const logOf = (launch: Launch) => join(launch.dataDir, "error.log");
 
+const PLAIN: KeyringProgram = { program: "sbin/mysqld", options: [] };
+
 async function commandLine(launch: Launch, port: number, password: string): Promise<string[]> {
   const initFile = join(launch.runDir, "init.sql");
   const statements = ["SET SESSION sql_log_bin = 0;", `ALTER USER root@localhost IDENTIFIED BY '${password}';`, ""];
   await writeFile(initFile, statements.join("\n"), { mode: 0o600 });
-  return launch.root.command("sbin/mysqld", [
+  const { program, options } =
+    launch.request.keyring === true ? await keyringProgram(launch.root, launch.runDir) : PLAIN;
+  return launch.root.command(program, [
     "--no-defaults",
     ...installationOptions(launch.root),
+    ...options,
     `--datadir=${launch.dataDir}`,
     `--port=${port}`,
     `--socket=${join(launch.runDir, "mysql.sock")}`,
