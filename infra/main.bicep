@@ -94,6 +94,24 @@ module identity 'app/identity.bicep' = {
   }
 }
 
+// Whoever steals the app that backs up must not be able to remove a backup: that is another app's, with an identity of its own.
+module keeperIdentity 'app/identity.bicep' = {
+  name: 'resguardo-keeper-identity'
+  scope: appGroup
+  params: {
+    name: 'id-${name}-keeper-${token}'
+    location: primaryLocation
+    tags: allTags
+  }
+}
+
+module keeperRole 'app/keeper-role.bicep' = {
+  name: 'resguardo-keeper-role'
+  params: {
+    installation: name
+  }
+}
+
 module backupRole 'app/backup-role.bicep' = {
   name: 'resguardo-backup-role'
   params: {
@@ -112,6 +130,8 @@ module primaryVault 'app/vault-storage.bicep' = {
     softDeleteDays: softDeleteDays
     principalId: identity.outputs.principalId
     backupRoleId: backupRole.outputs.id
+    keeperPrincipalId: keeperIdentity.outputs.principalId
+    keeperRoleId: keeperRole.outputs.id
   }
 }
 
@@ -126,6 +146,8 @@ module offsiteVault 'app/vault-storage.bicep' = {
     softDeleteDays: softDeleteDays
     principalId: identity.outputs.principalId
     backupRoleId: backupRole.outputs.id
+    keeperPrincipalId: keeperIdentity.outputs.principalId
+    keeperRoleId: keeperRole.outputs.id
   }
 }
 
@@ -137,6 +159,7 @@ module keys 'app/key-vault.bicep' = {
     location: primaryLocation
     tags: allTags
     principalId: identity.outputs.principalId
+    keeperPrincipalId: keeperIdentity.outputs.principalId
     allowUnwrap: allowRestoreTests
   }
 }
@@ -148,7 +171,7 @@ module monitoring 'app/monitoring.bicep' = {
     name: name
     location: otherLocation
     tags: allTags
-    principalId: identity.outputs.principalId
+    principalIds: [identity.outputs.principalId, keeperIdentity.outputs.principalId]
   }
 }
 
@@ -188,6 +211,43 @@ module functionApp 'app/function-app.bicep' = {
   }
 }
 
+// A host storage of its own: who can put a message on a queue can ask for any job of the app that reads it.
+module keeperHostStorage 'app/host-storage.bicep' = {
+  name: 'resguardo-keeper-host-storage'
+  scope: appGroup
+  params: {
+    name: 'stkeep${token}'
+    location: primaryLocation
+    tags: allTags
+    principalId: keeperIdentity.outputs.principalId
+  }
+}
+
+module keeperApp 'app/function-app.bicep' = {
+  name: 'resguardo-keeper-app'
+  scope: appGroup
+  params: {
+    name: 'func-${name}-keeper-${token}'
+    location: primaryLocation
+    tags: allTags
+    identityId: keeperIdentity.outputs.id
+    identityClientId: keeperIdentity.outputs.clientId
+    hostStorageName: keeperHostStorage.outputs.name
+    packageContainerUrl: keeperHostStorage.outputs.packageContainerUrl
+    nodeVersion: nodeVersion
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstances: maximumInstances
+    telemetryConnectionString: monitoring.outputs.connectionString
+    settings: {
+      RESGUARDO_POLICY: keeperHostStorage.outputs.policyUrl
+      RESGUARDO_COMMIT: commit
+      RESGUARDO_ROLE: 'keeper'
+      PRIMARY_BLOB_URL: primaryVault.outputs.blobUrl
+      OFFSITE_BLOB_URL: offsiteVault.outputs.blobUrl
+    }
+  }
+}
+
 module freshnessAlert 'app/freshness-alert.bicep' = {
   name: 'resguardo-freshness-alert'
   scope: monitorGroup
@@ -204,10 +264,16 @@ module freshnessAlert 'app/freshness-alert.bicep' = {
 @description('Where to publish the compiled app: func azure functionapp publish NAME.')
 output functionAppName string = functionApp.outputs.name
 
+@description('Where to publish the same app once more: it removes what is old.')
+output keeperAppName string = keeperApp.outputs.name
+
 output freshnessUrl string = 'https://${functionApp.outputs.hostName}/api/freshness'
 
 @description('Where the app reads its policy. Upload it there before the first start.')
 output policyUrl string = hostStorage.outputs.policyUrl
+
+@description('Where the keeper reads the policy. Upload the same document there.')
+output keeperPolicyUrl string = keeperHostStorage.outputs.policyUrl
 
 @description('For "keyVault" in the policy.')
 output keyVaultUrl string = keys.outputs.vaultUrl

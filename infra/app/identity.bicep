@@ -1,4 +1,4 @@
-metadata description = 'The one identity that the app acts as.'
+metadata description = 'An identity that one app acts as.'
 
 param name string
 param location string

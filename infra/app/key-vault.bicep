@@ -7,6 +7,9 @@ param location string
 param tags object
 param principalId string
 
+@description('Object id of the identity that removes what is old: it signs what it removes, and reads neither secrets nor backups.')
+param keeperPrincipalId string
+
 @description('Lets the identity unwrap data keys, that is: read backups.')
 param allowUnwrap bool
 
@@ -75,6 +78,16 @@ resource signs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: signKey
   properties: {
     principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: cryptoUser
+  }
+}
+
+resource keeperSigns 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(signKey.id, keeperPrincipalId, cryptoUser)
+  scope: signKey
+  properties: {
+    principalId: keeperPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: cryptoUser
   }

@@ -1,9 +1,9 @@
-metadata description = 'Logs and telemetry of the app.'
+metadata description = 'Logs and telemetry of the apps.'
 
 param name string
 param location string
 param tags object
-param principalId string
+param principalIds array
 
 // Monitoring Metrics Publisher, which sends every kind of telemetry.
 var publisher = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '3913510d-42f4-4e42-8a64-420c390055eb')
@@ -29,7 +29,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for principalId in principalIds: {
   name: guid(component.id, principalId, publisher)
   scope: component
   properties: {
@@ -37,7 +37,7 @@ resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalType: 'ServicePrincipal'
     roleDefinitionId: publisher
   }
-}
+}]
 
 output componentId string = component.id
 output connectionString string = component.properties.ConnectionString

@@ -12,6 +12,12 @@ param principalId string
 @description('Resource id of the role that creates and reads, and deletes nothing.')
 param backupRoleId string
 
+@description('Object id of the identity that removes what is old.')
+param keeperPrincipalId string
+
+@description('Resource id of the role that removes blobs, and no version of them.')
+param keeperRoleId string
+
 var containerName = 'resguardo'
 // Storage Blob Data Contributor: leases, heads and caches are rewritten all the time, and can be rebuilt from the data.
 var stateRole = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'ba92f5b4-2d11-453d-a403-e96b0029c9fe')
@@ -104,6 +110,26 @@ resource keepsState 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: stateContainer
   properties: {
     principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: stateRole
+  }
+}
+
+resource removesOld 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(dataContainer.id, keeperPrincipalId, keeperRoleId)
+  scope: dataContainer
+  properties: {
+    principalId: keeperPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: keeperRoleId
+  }
+}
+
+resource keeperKeepsState 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(stateContainer.id, keeperPrincipalId, stateRole)
+  scope: stateContainer
+  properties: {
+    principalId: keeperPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: stateRole
   }

@@ -114,19 +114,39 @@ describe("the templates of infra", () => {
   });
 
   it("give the backup identity no right to delete a backup", () => {
-    const [role] = resources("Microsoft.Authorization/roleDefinitions");
-    const rights = strings(property(role?.node ?? never(), "properties.permissions")).filter((text) =>
-      text.includes("/"),
-    );
-    expect(rights).toEqual([
+    expect(rightsIn("app/backup-role.bicep")).toEqual([
       "Microsoft.Storage/storageAccounts/blobServices/containers/read",
       "${blobs}/read",
       "${blobs}/write",
     ]);
-    const onData = declarations(roots.get("app/vault-storage.bicep") ?? never()).filter(
-      ({ node }) => property(node, "scope")?.text === "dataContainer",
+    expect(rolesOnData()).toEqual(
+      expect.arrayContaining([
+        ["principalId", "backupRoleId"],
+        ["keeperPrincipalId", "keeperRoleId"],
+      ]),
     );
-    expect(onData.map(({ node }) => property(node, "properties.roleDefinitionId")?.text)).toEqual(["backupRoleId"]);
+    expect(rolesOnData()).toHaveLength(2);
+  });
+
+  it("let only the keeper remove blobs, and nobody a version of them", () => {
+    expect(rightsIn("app/keeper-role.bicep").filter((right) => /delete/i.test(right))).toEqual(["${blobs}/delete"]);
+    expect([...files.values()].join("\n")).not.toMatch(/deleteBlobVersion|permanentDelete|\/blobs\/\*/);
+    const main = files.get("main.bicep") ?? "";
+    expect(main.match(/RESGUARDO_ROLE: '(\w+)'/g)).toEqual(["RESGUARDO_ROLE: 'backup'", "RESGUARDO_ROLE: 'keeper'"]);
+    // The keeper's identity and host storage are its own.
+    const keeper = main.slice(main.indexOf("module keeperApp"), main.indexOf("module freshnessAlert"));
+    expect(keeper).toContain("identityId: keeperIdentity.outputs.id");
+    expect(keeper).toContain("hostStorageName: keeperHostStorage.outputs.name");
+    expect(keeper).not.toMatch(/: (?:identity|hostStorage)\./);
+  });
+
+  it("give the keeper no right to read a secret or to open a backup", () => {
+    const assigned = declarations(roots.get("app/key-vault.bicep") ?? never()).filter(
+      ({ node }) => property(node, "properties.principalId")?.text === "keeperPrincipalId",
+    );
+    expect(
+      assigned.map(({ node }) => [property(node, "scope")?.text, property(node, "properties.roleDefinitionId")?.text]),
+    ).toEqual([["signKey", "cryptoUser"]]);
   });
 
   it("protect the keys against purging and limit each key to its two operations", () => {
@@ -159,6 +179,23 @@ describe("the templates of infra", () => {
     expect(given).toEqual(expect.arrayContaining(params.filter(({ required }) => required).map(({ name }) => name)));
   });
 });
+
+/** The rights that a custom role gives. */
+function rightsIn(file: string): string[] {
+  const role = declarations(roots.get(file) ?? never()).find(({ name }) => name === "role");
+  return strings(property(role?.node ?? never(), "properties.permissions")).filter((text) => text.includes("/"));
+}
+
+/** Who has which role on the data of a vault. */
+function rolesOnData(): (string | undefined)[][] {
+  const onData = declarations(roots.get("app/vault-storage.bicep") ?? never()).filter(
+    ({ node }) => property(node, "scope")?.text === "dataContainer",
+  );
+  return onData.map(({ node }) => [
+    property(node, "properties.principalId")?.text,
+    property(node, "properties.roleDefinitionId")?.text,
+  ]);
+}
 
 function everySettingBut(name: string): Record<string, string> {
   const all = {
