@@ -7,6 +7,7 @@ import { formatBytes, formatCount } from "./table.ts";
 export function describePlan(plan: PlannedRestore): string[] {
   return [
     `would restore backup ${plan.backup} from vault ${plan.vault}, consistent at ${plan.consistentAt}`,
+    ...describeArchived(plan),
     ...describeLog(plan),
     ...plan.schemas.map(
       ({ from, to, tables, rows }) =>
@@ -35,6 +36,14 @@ export function describeExpected({ expectedSeconds, expectedBasis }: ExpectedRes
 }
 
 type ExpectedRestore = Pick<PlannedRestore, "expectedSeconds" | "expectedBasis">;
+
+function describeArchived({ archived }: PlannedRestore): string[] {
+  if (archived === null) return [];
+  return [
+    `NOT YET: ${formatCount(archived.blobs)} blobs, ${formatBytes(archived.sizeBytes)}, are in the archive tier; ` +
+      `to bring them back takes up to ${formatDuration(archived.waitSeconds * 1000)}`,
+  ];
+}
 
 function describeLog({ log, requested }: PlannedRestore): string[] {
   if (log === null) return [];

@@ -32,6 +32,11 @@ param vaultRedundancy string = 'Standard_ZRS'
 @maxValue(365)
 param softDeleteDays int = 30
 
+@description('Days that nobody can remove or change a new blob of the vaults; 0 for none. Not longer than the shortest retention.')
+@minValue(0)
+@maxValue(3650)
+param immutableDays int = 0
+
 @description('Lets the app unwrap data keys. Restore tests need it; an app without it can back up and cannot read a backup.')
 param allowRestoreTests bool = true
 
@@ -128,6 +133,7 @@ module primaryVault 'app/vault-storage.bicep' = {
     tags: allTags
     redundancy: vaultRedundancy
     softDeleteDays: softDeleteDays
+    immutableDays: immutableDays
     principalId: identity.outputs.principalId
     backupRoleId: backupRole.outputs.id
     keeperPrincipalId: keeperIdentity.outputs.principalId
@@ -144,6 +150,7 @@ module offsiteVault 'app/vault-storage.bicep' = {
     tags: allTags
     redundancy: vaultRedundancy
     softDeleteDays: softDeleteDays
+    immutableDays: immutableDays
     principalId: identity.outputs.principalId
     backupRoleId: backupRole.outputs.id
     keeperPrincipalId: keeperIdentity.outputs.principalId

@@ -60,7 +60,7 @@ export const addRestore: AddCommand = (program, state) => {
         print(flags, plan, describePlan(plan));
         const isStopped = stopping(plan.obstacles ?? [], flags.leaveOut === true).length > 0;
         const lacks = plan.findings.some(({ ok, level }) => level === "required" && ok === false);
-        if (isStopped || lacks) state.exitCode = 1;
+        if (isStopped || lacks || plan.archived !== null) state.exitCode = 1;
         return;
       }
       using progress = terminalProgress(process.stderr);

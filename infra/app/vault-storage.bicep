@@ -7,6 +7,9 @@ param location string
 param tags object
 param redundancy string
 param softDeleteDays int
+
+@description('Days that no new blob can be removed or changed; 0 for none. Unlocked: lock it by hand when it has proven itself.')
+param immutableDays int
 param principalId string
 
 @description('Resource id of the role that creates and reads, and deletes nothing.')
@@ -56,6 +59,19 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01'
 resource dataContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
   parent: blobService
   name: containerName
+  properties: {
+    // Can't be switched on later without a migration, and costs nothing while no blob has a policy.
+    immutableStorageWithVersioning: { enabled: true }
+  }
+}
+
+resource immutability 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' = if (immutableDays > 0) {
+  parent: dataContainer
+  name: 'default'
+  properties: {
+    immutabilityPeriodSinceCreationInDays: immutableDays
+    allowProtectedAppendWrites: false
+  }
 }
 
 resource stateContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {

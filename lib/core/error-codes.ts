@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   // vaults
   BLOB_EXISTS: entry("storage", "a blob of that name exists; nothing is ever overwritten"),
   BLOB_MISSING: entry("verify", "a blob that a manifest names is not in the vault"),
+  BLOB_ARCHIVED: entry("storage", "a blob is in the archive tier and has to be brought back before it can be read"),
   BLOB_DAMAGED: entry("verify", "a blob's size or SHA-256 is not what its manifest says"),
   BLOB_TRUNCATED: entry("verify", "a sealed blob ends before its last chunk"),
   CHUNK_FORGED: entry("verify", "a chunk fails authentication: changed, swapped or sealed under another key"),

@@ -35,6 +35,11 @@ const azureBlobVault = z.strictObject({
   url: reference.optional().describe("Account URL (managed identity), or a URL with a SAS."),
   connectionString: reference.optional().describe("For Azurite; on Azure use the URL and an identity."),
   container: z.string().regex(/^[a-z0-9](?:-?[a-z0-9]){2,62}$/, "expected an Azure container name"),
+  immutable: duration
+    .optional()
+    .describe(
+      "Create every blob with a locked immutability policy for this long: nobody can remove or change it before. The container needs version-level immutability.",
+    ),
 });
 
 const directoryVault = z.strictObject({

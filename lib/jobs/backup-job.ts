@@ -1,9 +1,12 @@
 import { AppError } from "../core/errors.ts";
+import type { VaultPolicy } from "../core/policy-schema.ts";
 import { engineOf } from "../sources/engines.ts";
 import type { Finding } from "../sources/engine.ts";
 import type { Work, WorkContext } from "../sources/work.ts";
 import { openBackupWriter, type OpenedBackupWriter } from "../vault/backup-writer.ts";
 import { vaultsOf } from "../vault/context.ts";
+import { earlier } from "../vault/data-folders.ts";
+import { readProtection } from "../vault/protection.ts";
 
 /** A full backup into every vault of the source. Fails before the first byte when a requirement is not met. */
 export const backupWork: Work = async (work) => {
@@ -20,6 +23,7 @@ export const backupWork: Work = async (work) => {
     const { manifest, vaults } = await writer.commit(content);
     const behind = vaults.filter((vault) => vault.state === "behind");
     for (const { vault, error } of behind) logger.error("vault-behind", { vault, ...error });
+    const immutableUntil = await readImmutability(work, manifest.id);
     return {
       figures: {
         backup: manifest.id,
@@ -32,6 +36,7 @@ export const backupWork: Work = async (work) => {
           .map(({ vault }) => vault)
           .join(", "),
         behind: behind.map(({ vault }) => vault).join(", ") || null,
+        immutableUntil: immutableUntil?.toISOString() ?? null,
       },
       ...(behind.length > 0 && { followUps: ["copy"] }),
     };
@@ -40,6 +45,28 @@ export const backupWork: Work = async (work) => {
     throw error;
   }
 };
+
+/**
+ * Until when the vaults of the policy that are to be immutable keep the backup, as their storage says itself. Undefined where one
+ * of them does not: a policy that was set and dropped must not look like one that holds.
+ */
+async function readImmutability(
+  { context, source, logger, signal }: WorkContext,
+  id: string,
+): Promise<Date | undefined> {
+  const asked = vaultsOf(context, source).filter(({ name }) => isImmutable(context.policy.vaults[name]));
+  let until: Date | undefined;
+  for (const [index, vault] of asked.entries()) {
+    const { immutableUntil } = await readProtection(vault, source.name, id, { signal });
+    if (immutableUntil === undefined) logger.error("vault-not-immutable", { vault: vault.name, backup: id });
+    until = index === 0 ? immutableUntil : earlier(until, immutableUntil);
+  }
+  return until;
+}
+
+function isImmutable(vault: VaultPolicy | undefined): boolean {
+  return vault?.kind === "azure-blob" && vault.immutable !== undefined;
+}
 
 async function openWriter({ context, source, signal }: WorkContext): Promise<OpenedBackupWriter> {
   const { policy, policyHash, tool, clock } = context;

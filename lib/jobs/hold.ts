@@ -1,10 +1,12 @@
-import { AppError } from "../core/errors.ts";
+import { AppError, reportError, type ErrorReport } from "../core/errors.ts";
 import { findSource } from "../core/policy.ts";
 import { readBackup } from "../vault/catalogue.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
 import { type Hold, type HoldRecord, writeHold } from "../vault/hold.ts";
 import { holdsOf } from "../vault/holds-of.ts";
 import type { VaultOutcome } from "../vault/outcome.ts";
+import { setLegalHold } from "../vault/protection.ts";
+import type { Vault } from "../vault/vault.ts";
 
 /** What is held of a source now, oldest hold first. Throws SOURCE_UNKNOWN, and MANIFEST_INVALID for records that can't be believed. */
 export async function listHolds(context: Context, sourceName: string): Promise<Hold[]> {
@@ -25,6 +27,16 @@ export interface HoldRequest {
   reason: string;
   /** ISO 8601; null for until it is released. */
   until: string | null;
+  /** Also set, or clear, the storage's own legal hold on every blob of the backup. */
+  legalHold: boolean;
+}
+
+/** What a storage answered when it was asked for a legal hold, read back from it. */
+export interface LegalHold {
+  vault: string;
+  /** Every blob of the backup is under one. */
+  legalHold: boolean;
+  error?: ErrorReport;
 }
 
 /**
@@ -34,7 +46,7 @@ export interface HoldRequest {
 export async function setHold(
   context: Context,
   request: HoldRequest,
-): Promise<{ record: HoldRecord; vaults: VaultOutcome[] }> {
+): Promise<{ record: HoldRecord; vaults: VaultOutcome[]; legalHolds: LegalHold[] }> {
   const source = findSource(context.policy, request.source);
   const vaults = vaultsOf(context, source);
   const trusted = await context.trustedKeys();
@@ -54,5 +66,16 @@ export async function setHold(
   const { backup, action, reason, until } = request;
   const content = { source: source.name, backup, action, reason, until };
   const by = { environment: policy.environment, tool, policyHash, signer: await context.signer(), clock };
-  return writeHold({ ...content, ...by, vaults });
+  const written = await writeHold({ ...content, ...by, vaults });
+  const wanted = request.legalHold ? vaults : [];
+  const legalHolds = await Promise.all(wanted.map((vault) => holdInStorage(vault, source.name, request)));
+  return { ...written, legalHolds };
+}
+
+async function holdInStorage(vault: Vault, source: string, { backup, action }: HoldRequest): Promise<LegalHold> {
+  try {
+    return { vault: vault.name, legalHold: await setLegalHold(vault, source, backup, action === "hold") };
+  } catch (error: unknown) {
+    return { vault: vault.name, legalHold: false, error: reportError(error) };
+  }
 }

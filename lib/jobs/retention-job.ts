@@ -1,8 +1,11 @@
 import { reportError, type ErrorReport } from "../core/errors.ts";
 import type { SourcePolicy } from "../core/policy-schema.ts";
+import { parseDuration } from "../core/time.ts";
 import type { Work, WorkContext, WorkResult } from "../sources/work.ts";
+import { listBackups } from "../vault/catalogue.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
 import { recordRemoval, type RemovedItem, removeRecorded } from "../vault/removal.ts";
+import { moveTiers } from "../vault/retention/move-tiers.ts";
 import type { Vault } from "../vault/vault.ts";
 import { removeMergedOriginals } from "./remove-superseded.ts";
 import { planVault, type VaultRetention } from "./plan-retention.ts";
@@ -20,6 +23,7 @@ export const retentionWork: Work = async (work) => {
   const problems: { vault: string; error: ErrorReport }[] = [];
   const merged = { segments: 0, bytes: 0, waiting: 0 };
   let notBefore = 0;
+  let movedBytes = 0;
   for (const vault of vaultsOf(context, source)) {
     try {
       const superseded = await removeMergedOriginals(work, vault);
@@ -30,12 +34,18 @@ export const retentionWork: Work = async (work) => {
       problems.push(...superseded.problems.map((error) => ({ vault: vault.name, error })));
       const plan = await planVault(context, source, vault, work.signal);
       notBefore += plan.notBefore.length;
-      if (plan.refused !== undefined) problems.push({ vault: vault.name, error: refusal(vault, plan.refused) });
+      if (plan.refused !== undefined) {
+        problems.push({ vault: vault.name, error: refusal(vault, plan.refused) });
+        continue;
+      }
       const removal = await remove(work, vault, plan);
-      if (removal === undefined) continue;
-      removals.push(removal);
-      removed.push(...plan.removals);
-      logger.info("removed", { vault: vault.name, removal, items: plan.removals.length, bytes: plan.bytes });
+      if (removal !== undefined) {
+        removals.push(removal);
+        removed.push(...plan.removals);
+        logger.info("removed", { vault: vault.name, removal, items: plan.removals.length, bytes: plan.bytes });
+      }
+      // What goes now is not moved first: a cheaper tier asks a fee for what leaves it early.
+      movedBytes += await moveOld(work, vault);
     } catch (error: unknown) {
       work.signal.throwIfAborted();
       problems.push({ vault: vault.name, error: reportError(error) });
@@ -46,6 +56,7 @@ export const retentionWork: Work = async (work) => {
     mergedSegments: merged.segments,
     mergedBytes: merged.bytes,
     mergedWaiting: merged.waiting,
+    movedBytes,
     notBefore,
     removals: removals.join(", ") || null,
   };
@@ -58,6 +69,18 @@ async function remove(work: WorkContext, vault: Vault, plan: VaultRetention): Pr
   const record = await announce(work.context, work.source, vault, plan.removals);
   await removeRecorded(vault, record, { signal: work.signal });
   return record.id;
+}
+
+/** To cheaper tiers, by the policy. */
+async function moveOld({ context, source, signal }: WorkContext, vault: Vault): Promise<number> {
+  const { coolAfter, archiveAfter } = source.retention;
+  const rules = {
+    coolAfterMs: coolAfter === undefined ? undefined : parseDuration(coolAfter),
+    archiveAfterMs: archiveAfter === undefined ? undefined : parseDuration(archiveAfter),
+  };
+  const backups = await listBackups({ vault, source: source.name, trusted: await context.trustedKeys(), signal });
+  const valid = backups.filter((backup) => backup.state === "valid");
+  return moveTiers(vault, source.name, valid, rules, await vault.storage.now(), { signal });
 }
 
 async function announce(context: Context, source: SourcePolicy, vault: Vault, items: RemovedItem[]) {

@@ -13,6 +13,7 @@ import type {
 import { engineOf } from "../sources/engines.ts";
 import type { BackupReader } from "../vault/backup-reader.ts";
 import type { Context } from "../vault/context.ts";
+import { type Archived, assertOnline, readArchived } from "./archived.ts";
 import { type FoundWindow, openFound, restorableWindows } from "./candidates.ts";
 import type { RestorePoint } from "./choose.ts";
 import { type ExpectedTime, expectTime } from "./expected-time.ts";
@@ -51,6 +52,8 @@ export interface PlannedRestore extends RestorePlan, Origin {
   /** To load, compare and replay all of that. */
   expectedSeconds: number;
   expectedBasis: ExpectedTime["basis"];
+  /** What has to be brought back from the archive tier first, which `expectedSeconds` leaves out; null where all can be read now. */
+  archived: Archived | null;
 }
 
 /** The instant that a restore came to. */
@@ -103,6 +106,7 @@ export async function planRestore(context: Context, options: RestoreOptions): Pr
     ...plan,
     findings: [...plan.findings, ...(survey?.findings ?? [])],
     log,
+    archived: await readArchived(found.full),
     ...(survey && { obstacles: survey.obstacles }),
     expectedSeconds: seconds,
     expectedBasis: basis,
@@ -151,6 +155,7 @@ function onlyFull(window: FoundWindow, id: string): FoundWindow {
 /** Loads, compares, and replays the log; finishing or removing what is restored is left to the caller. */
 export async function runRestore(prepared: PreparedRestore): Promise<RestoreOutcome> {
   const { engine, request, reader, found } = prepared;
+  await assertOnline(found.full);
   const started = performance.now();
   const steps: RestoreReport["steps"] = [];
   const timed = async <Result>(name: string, run: () => Promise<Result>): Promise<Result> => {

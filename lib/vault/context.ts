@@ -103,11 +103,15 @@ async function resolveVault(
   if (config.kind === "directory") {
     return { kind: "directory", path: isAbsolute(config.path) ? config.path : join(baseDir, config.path) };
   }
-  const { kind, container } = config;
-  if (config.url) return { kind, container, url: await resolve(config.url, `vaults.${name}.url`) };
+  const { kind } = config;
+  const container = {
+    container: config.container,
+    ...(config.immutable !== undefined && { immutableMs: parseDuration(config.immutable) }),
+  };
+  if (config.url) return { kind, ...container, url: await resolve(config.url, `vaults.${name}.url`) };
   if (config.connectionString) {
     const field = `vaults.${name}.connectionString`;
-    return { kind, container, connectionString: await resolve(config.connectionString, field) };
+    return { kind, ...container, connectionString: await resolve(config.connectionString, field) };
   }
   throw new AppError("POLICY_INVALID", `vaults.${name}: expected url or connectionString, found neither`);
 }

@@ -2,9 +2,12 @@ import type { BlobClient, BlobServiceClient, ContainerClient } from "@azure/stor
 import { AppError } from "../../core/errors.ts";
 import { openAccount } from "./azure-account.ts";
 import { type AzureTuning, call, DEFAULT_TUNING } from "./azure-call.ts";
+import { rememberedClock, serviceClock } from "./azure-clock.ts";
+import { azureControls } from "./azure-controls.ts";
 import { downloadBlob } from "./azure-download.ts";
 import { listBlobItems } from "./azure-list.ts";
 import { readUrls } from "./azure-read-url.ts";
+import { toStat } from "./azure-stat.ts";
 import { azureState } from "./azure-state.ts";
 import { uploadBlob } from "./azure-upload.ts";
 import { assertBlobName } from "./blob-name.ts";
@@ -23,7 +26,7 @@ const MAX_CONTAINER_NAME = 63;
  */
 export async function openAzureBlobVault(
   label: string,
-  config: AzureBlobEndpoint & { container: string },
+  config: AzureBlobEndpoint & { container: string; immutableMs?: number },
   tuning: AzureTuning = DEFAULT_TUNING,
 ): Promise<VaultStorage> {
   const stateName = config.container + STATE_SUFFIX;
@@ -39,8 +42,12 @@ export async function openAzureBlobVault(
   const account: BlobServiceClient = await openAccount(label, config, tuning);
   const data = account.getContainerClient(config.container);
   const state = account.getContainerClient(stateName);
+  const clock = rememberedClock(() => serviceClock(label, data, tuning));
+  const { immutableMs } = config;
+  const immutableUntil = async () =>
+    immutableMs === undefined ? undefined : new Date((await clock()).getTime() + immutableMs);
   return {
-    data: azureStorage(label, data, tuning, readUrls(label, account, tuning)),
+    data: azureStorage(label, data, tuning, { readUrlOf: readUrls(label, account, tuning), immutableUntil }),
     state: azureState(label, state, { ...tuning, deadlineMs: Math.min(tuning.deadlineMs, STATE_DEADLINE_MS) }),
     now: () => serviceClock(label, data, tuning),
     async prepare() {
@@ -49,23 +56,33 @@ export async function openAzureBlobVault(
   };
 }
 
+interface AzureExtras {
+  /** By which another account's service may read a blob. */
+  readUrlOf: (blob: BlobClient) => Promise<string>;
+  /** Undefined where blobs get no policy. */
+  immutableUntil: () => Promise<Date | undefined>;
+}
+
 function azureStorage(
   label: string,
   container: ContainerClient,
   tuning: AzureTuning,
-  readUrlOf: (blob: BlobClient) => Promise<string>,
+  { readUrlOf, immutableUntil }: AzureExtras,
 ): Storage {
   return {
     label,
+    controls: azureControls(label, container, tuning),
     async create(name, data, options = {}) {
       assertBlobName(name);
-      return uploadBlob(container.getBlockBlobClient(name), { label, name, tuning }, data, options);
+      const target = { label, name, tuning, immutableUntil: await immutableUntil() };
+      return uploadBlob(container.getBlockBlobClient(name), target, data, options);
     },
     async createFrom(name, source, data, options = {}) {
       assertBlobName(name);
       const sourceUrl = await source.readUrl?.(name);
       if (sourceUrl === undefined) return undefined;
-      return uploadBlob(container.getBlockBlobClient(name), { label, name, tuning, sourceUrl }, data, options);
+      const target = { label, name, tuning, sourceUrl, immutableUntil: await immutableUntil() };
+      return uploadBlob(container.getBlockBlobClient(name), target, data, options);
     },
     async readUrl(name) {
       assertBlobName(name);
@@ -83,8 +100,7 @@ function azureStorage(
       const request = { label, action: "list blobs", signal: options.signal };
       for await (const { name, properties } of listBlobItems(container, request, tuning, prefix)) {
         if (name <= (options.after ?? "")) continue;
-        const createdAt = properties.createdOn ?? properties.lastModified;
-        yield { name, sizeBytes: properties.contentLength ?? 0, createdAt };
+        yield toStat(name, properties);
       }
     },
     async remove(name) {
@@ -105,8 +121,7 @@ async function statBlob(
     const found = await call(request, tuning, (abortSignal) =>
       container.getBlobClient(name).getProperties({ abortSignal }),
     );
-    const { contentLength = 0, createdOn, lastModified } = found;
-    return { name, sizeBytes: contentLength, createdAt: createdOn ?? lastModified ?? new Date(0) };
+    return toStat(name, found);
   } catch (error: unknown) {
     if (error instanceof AppError && error.code === "BLOB_MISSING") return undefined;
     throw error;
@@ -120,14 +135,6 @@ async function removeBlob(label: string, container: ContainerClient, name: strin
   } catch (error: unknown) {
     if (!(error instanceof AppError && error.code === "BLOB_MISSING")) throw error;
   }
-}
-
-/** The service puts its time into every answer. */
-async function serviceClock(label: string, container: ContainerClient, tuning: AzureTuning): Promise<Date> {
-  const request = { label, action: "ask for the time" };
-  const { date } = await call(request, tuning, (abortSignal) => container.getProperties({ abortSignal }));
-  if (date !== undefined) return date;
-  throw new AppError("STORAGE_UNAVAILABLE", `vault ${label}: the storage's answer has no date`);
 }
 
 /** Asks first: an identity without the right to make containers is fine where they exist. */

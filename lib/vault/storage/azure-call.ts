@@ -91,6 +91,11 @@ function translate(request: AzureRequest, error: unknown): AppError {
   const failure = new AzureFailure(error);
   const { code, status } = failure;
   if (request.name !== undefined && code === "BlobNotFound") return blobMissing(request.label, request.name, failure);
+  if (code === "BlobArchived") {
+    const hint =
+      "Bring it back to an online tier first (`az storage blob set-tier --tier Hot`), which takes up to 15 hours.";
+    return new AppError("BLOB_ARCHIVED", messageOf(request, code), { hint, cause: failure });
+  }
   if (isRefusedIdentity(error)) return refused(request, "no identity to log in with", failure, IDENTITY_HINT);
   if (status === undefined) return unavailable(request, code, failure);
   const problem = `${code} (${status})`;
@@ -113,7 +118,6 @@ const HINTS: Readonly<Record<string, string>> = {
   AuthorizationPermissionMismatch:
     "Give the identity the role Storage Blob Data Contributor, or the vault's own role, on the container.",
   BlockCountExceedsLimit: "A blob takes 50,000 blocks, 390 GiB; the source must be cut into more blobs.",
-  BlobArchived: "Rehydrate the blob to an online tier first; that takes hours.",
   BlobImmutableDueToPolicy: "The immutability policy keeps it until its time is over; this is what it is for.",
 };
 

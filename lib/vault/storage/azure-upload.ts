@@ -1,5 +1,5 @@
 import { hash, randomUUID } from "node:crypto";
-import type { BlockBlobClient } from "@azure/storage-blob";
+import type { BlockBlobClient, BlockBlobCommitBlockListOptions, BlockBlobUploadOptions } from "@azure/storage-blob";
 import { AppError } from "../../core/errors.ts";
 import { mapInOrder } from "../map-in-order.ts";
 import { type AzureRequest, type AzureTuning, call } from "./azure-call.ts";
@@ -21,6 +21,8 @@ interface Target {
   tuning: AzureTuning;
   /** Where the service fetches the bytes of blocks from, instead of being sent them. */
   sourceUrl?: string;
+  /** Nobody can change or remove the blob before; absent for a blob without such a policy. */
+  immutableUntil?: Date | undefined;
 }
 
 /**
@@ -54,11 +56,17 @@ class Upload {
   readonly #request: AzureRequest;
   readonly #writeId = randomUUID();
   readonly #blockIds: string[] = [];
-  readonly #attributes = { conditions: { ifNoneMatch: "*" }, metadata: { write: this.#writeId } };
+  readonly #attributes: BlockBlobUploadOptions & BlockBlobCommitBlockListOptions;
 
   constructor(client: BlockBlobClient, target: Target, signal: AbortSignal | undefined) {
     this.#client = client;
     this.#target = target;
+    const { immutableUntil } = target;
+    this.#attributes = {
+      conditions: { ifNoneMatch: "*" },
+      metadata: { write: this.#writeId },
+      ...(immutableUntil && { immutabilityPolicy: { expiriesOn: immutableUntil, policyMode: "Locked" } }),
+    };
     this.#request = { label: target.label, action: "write blob", name: target.name, signal };
   }
 

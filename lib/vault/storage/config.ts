@@ -7,6 +7,8 @@ export type ResolvedVaultConfig =
       kind: "azure-blob";
       /** Holds the blobs; the state is kept in `<container>-state` beside it. */
       container: string;
+      /** Every blob is created so that the storage keeps it for this long; it has to allow that. */
+      immutableMs?: number;
     } & AzureBlobEndpoint)
   | {
       kind: "directory";

@@ -80,6 +80,17 @@ export interface Storage {
 
   /** Durable when it returns; a blob that is absent is fine. */
   remove(name: string): Promise<void>;
+
+  /** What a storage may have besides; absent where it has none of it. */
+  readonly controls?: StorageControls;
+}
+
+/** How a storage keeps a blob, beyond its bytes. What was asked for is true only when `stat` or `list` say so. */
+export interface StorageControls {
+  /** Throws BLOB_MISSING, and STORAGE_REFUSED where the storage has no tiers or takes none now. */
+  setTier(name: string, tier: Tier): Promise<void>;
+  /** Throws BLOB_MISSING, and STORAGE_REFUSED where the storage knows no legal holds. */
+  setLegalHold(name: string, isHeld: boolean): Promise<void>;
 }
 
 export interface StateRecord {

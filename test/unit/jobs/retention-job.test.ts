@@ -96,7 +96,7 @@ describe("the retention job", () => {
   it("keeps what is held, until it is released, and shows the hold", async () => {
     const { context, fulls, vault, time } = await agedVault(12);
     const [oldest = ""] = fulls;
-    const hold = { source: SOURCE, backup: oldest, reason: "an audit", until: null } as const;
+    const hold = { source: SOURCE, backup: oldest, reason: "an audit", until: null, legalHold: false } as const;
     await setHold(context, { ...hold, action: "hold" });
     expect(await listHolds(context, SOURCE)).toMatchObject([{ backup: oldest, reason: "an audit", until: null }]);
     await run(context);
@@ -116,7 +116,7 @@ describe("the retention job", () => {
     const { context, fulls, time } = await agedVault(12);
     const [oldest = ""] = fulls;
     const until = new Date(time.now.getTime() + 3_600_000).toISOString();
-    const hold = { source: SOURCE, backup: oldest, action: "hold", reason: "a look", until } as const;
+    const hold = { source: SOURCE, backup: oldest, action: "hold", reason: "a look", until, legalHold: false } as const;
     await setHold(context, hold);
     time.now = new Date(time.now.getTime() + 3_600_000);
     expect(await listHolds(context, SOURCE)).toEqual([]);
@@ -130,7 +130,14 @@ describe("the retention job", () => {
 
   it("refuses while a hold record can't be believed: nobody knows what it holds", async () => {
     const { context, fulls, vault } = await agedVault(12);
-    const hold = { source: SOURCE, backup: fulls[0] ?? "", action: "hold", reason: "an audit", until: null } as const;
+    const hold = {
+      source: SOURCE,
+      backup: fulls[0] ?? "",
+      action: "hold",
+      reason: "an audit",
+      until: null,
+      legalHold: false,
+    } as const;
     const { record } = await setHold(context, hold);
     const name = holdPlace(SOURCE).nameOf(record.id);
     const blob = vault.storage.blobs.get(name);
