@@ -62,6 +62,11 @@ export const ERROR_CODES = {
   SIGNATURE_INVALID: entry("verify", "a signature, or the certificate of its session key, does not verify"),
   REVISION_MISSING: entry("verify", "a rotation of keys wrapped a backup's data key anew, and what it wrote is gone"),
   CHAIN_BROKEN: entry("verify", "a manifest names a predecessor that is missing or different"),
+  RECORD_REMOVED: entry(
+    "verify",
+    "a record that was there is gone, and no signed record says that it was to be removed",
+  ),
+  VAULTS_DIFFER: entry("verify", "two vaults hold different records of one name"),
 
   // sources
   SOURCE_URL_INVALID: entry("config", "a database URL can't be parsed or has an unknown scheme or option"),

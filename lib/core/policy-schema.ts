@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseBytes } from "./bytes.ts";
 import { parseDuration } from "./time.ts";
 import { pricesSchema, RETENTION_DEFAULTS, retentionSchema } from "./retention-policy.ts";
 import { parseSchedule } from "./schedule.ts";
@@ -24,6 +25,11 @@ const duration = z
   .string()
   .refine(isAccepted(parseDuration), 'expected a duration such as "15m", "1h" or "7d"')
   .describe('A duration: "90s", "15m", "1h", "7d".');
+
+const size = z
+  .string()
+  .refine(isAccepted(parseBytes), 'expected a size such as "500MB" or "2TB"')
+  .describe('A size in powers of ten: "500MB", "200GB", "2TB".');
 
 const schedule = z
   .string()
@@ -152,6 +158,22 @@ const mysqlSource = z.strictObject({
     .prefault({})
     .describe("How schedule.ship ships the log."),
   retention: retentionSchema(duration, RETENTION_DEFAULTS.mysql),
+  verify: z
+    .strictObject({
+      maxBytesPerDay: size.default("200GB").describe("Most that is read back in a day (UTC), of all vaults together."),
+      maxMinutesPerDay: z.int().min(1).max(1440).default(120).describe("Most time that is spent on it in a day."),
+      provenWithin: duration
+        .default("30d")
+        .describe(
+          "A promise: whatever stands in a vault was read back and proven not longer ago. Else it is breached.",
+        ),
+      heal: z
+        .boolean()
+        .default(true)
+        .describe("Replace what is damaged in one vault by what another one has; needs the right to delete."),
+    })
+    .prefault({})
+    .describe("How schedule.verify proves what lies in the vaults, what was not proven for longest first."),
   restoreTests: z.array(restoreTest).default([]),
 });
 

@@ -19,6 +19,8 @@ export interface Alert {
   restorableUntil: string | null;
   lagSeconds: number | null;
   rpoSeconds: number;
+  /** Whatever stands in the vault was proven, or written, at this instant or later. */
+  provenSince: string | null;
 }
 
 /**
@@ -33,7 +35,7 @@ export function alertFor(
   const hasOtherReason = before?.code !== undefined && before.code !== found.reason.code;
   if (found.state === before?.state && (found.state === "fresh" || !hasOtherReason)) return undefined;
   if (found.state === "fresh" && before === undefined) return undefined;
-  const { vault, reason, restorableUntil, lagSeconds, rpoSeconds } = found;
+  const { vault, reason, restorableUntil, lagSeconds, rpoSeconds, provenSince } = found;
   return {
     v: 1,
     id: where.id,
@@ -47,5 +49,6 @@ export function alertFor(
     restorableUntil,
     lagSeconds,
     rpoSeconds,
+    provenSince,
   };
 }

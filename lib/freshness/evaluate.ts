@@ -17,6 +17,8 @@ export type VaultView =
       behind?: Behind | undefined;
       /** Newer records than `newest` that can't be restored: damaged, foreign or incomplete. */
       damaged: { id: string; error: ErrorReport }[];
+      /** Everything that stands there was proven, or written, at this instant or later; undefined for nothing. */
+      provenSince?: string | undefined;
     };
 
 /** What one vault lacks and another one holds. */
@@ -48,6 +50,8 @@ export interface VaultFreshness {
   lagSeconds: number | null;
   rpoSeconds: number;
   behind: Behind | null;
+  /** Whatever stands in the vault was read back and proven, or written, at this instant or later. */
+  provenSince: string | null;
 }
 
 // Clocks of a source and of this host may differ a little; more than this makes every lag meaningless.
@@ -55,55 +59,86 @@ const CLOCK_TOLERANCE_MS = 60_000;
 // How long a scheduled full may take to appear before it counts as overdue.
 const OVERDUE_GRACE_MS = 15 * 60_000;
 
+interface Verdict {
+  state: FreshnessState;
+  reason: { code: ReasonCode; message: string };
+}
+
 /** Judges one source in one vault. Pure: the same view, policy and instant give the same answer. */
 export function evaluateVault(view: VaultView, source: SourcePolicy, now: Date): VaultFreshness {
-  const rpoMs = parseDuration(source.rpo);
-  const nothing = { lastFull: null, restorableUntil: null, lagSeconds: null };
-  const behind = "error" in view ? undefined : view.behind;
-  const butLacks = behind ? `; ${lacking(behind)}` : "";
-  const base = { vault: view.vault, ...nothing, rpoSeconds: rpoMs / 1000, behind: behind ?? null };
-  const judged = (state: FreshnessState, code: ReasonCode, message: string) => ({ state, reason: { code, message } });
-
+  const nothing = { lastFull: null, restorableUntil: null, lagSeconds: null, behind: null, provenSince: null };
+  const base = { vault: view.vault, ...nothing, rpoSeconds: parseDuration(source.rpo) / 1000 };
   if ("error" in view) {
-    return { ...base, ...judged("unknown", "VAULT_UNREADABLE", `${view.error.code}: ${view.error.message}`) };
+    const { code, message } = view.error;
+    return { ...base, ...verdict("unknown", "VAULT_UNREADABLE", `${code}: ${message}`) };
   }
-  const [damaged] = view.damaged;
-  if (!view.newest) {
-    return damaged
-      ? { ...base, ...judged("unknown", "CATALOGUE_INVALID", `${damaged.id}: ${damaged.error.message}`) }
-      : { ...base, ...judged("breached", "NO_BACKUP", `there is no backup yet${butLacks}`) };
-  }
-
+  const known = { ...base, behind: view.behind ?? null, provenSince: view.provenSince ?? null };
+  if (!view.newest) return { ...known, ...judgeWithout(view) };
   const { id, consistentAt, restorableUntil } = view.newest;
   const lagMs = now.getTime() - Date.parse(restorableUntil);
-  const found = {
-    ...base,
+  return {
+    ...known,
     lastFull: { id, consistentAt },
     restorableUntil,
     lagSeconds: Math.max(0, Math.round(lagMs / 1000)),
+    ...(judgeTimes(view, source, now, lagMs) ?? judgeNewest(view, view.newest, source, now, lagMs)),
   };
+}
+
+function verdict(state: FreshnessState, code: ReasonCode, message: string): Verdict {
+  return { state, reason: { code, message } };
+}
+
+type ReadView = Exclude<VaultView, { error: ErrorReport }>;
+
+function judgeWithout({ damaged: [damaged], behind }: ReadView): Verdict {
+  return damaged
+    ? verdict("unknown", "CATALOGUE_INVALID", `${damaged.id}: ${damaged.error.message}`)
+    : verdict("breached", "NO_BACKUP", `there is no backup yet${butLacks(behind)}`);
+}
+
+/** What breaks a promise, or makes every time meaningless. */
+function judgeTimes(
+  { provenSince, behind }: ReadView,
+  { rpo, verify }: SourcePolicy,
+  now: Date,
+  lagMs: number,
+): Verdict | undefined {
+  const provenMs = provenSince === undefined ? 0 : now.getTime() - Date.parse(provenSince);
   if (lagMs < -CLOCK_TOLERANCE_MS) {
-    return { ...found, ...judged("unknown", "CLOCK_AHEAD", `the backup's time lies ${formatDuration(-lagMs)} ahead`) };
+    return verdict("unknown", "CLOCK_AHEAD", `the backup's time lies ${formatDuration(-lagMs)} ahead`);
   }
-  if (lagMs > rpoMs) {
-    const message = `restorable until ${formatDuration(lagMs)} ago, promised ${formatDuration(rpoMs)}${butLacks}`;
-    return { ...found, ...judged("breached", "RPO_EXCEEDED", message) };
+  if (provenMs < -CLOCK_TOLERANCE_MS) {
+    return verdict("unknown", "CLOCK_AHEAD", `the newest proof lies ${formatDuration(-provenMs)} ahead`);
   }
-  if (damaged)
-    return { ...found, ...judged("late", "NEWEST_BACKUP_DAMAGED", `${damaged.id}: ${damaged.error.message}`) };
-  if (behind) return { ...found, ...judged("late", "VAULT_BEHIND", lacking(behind)) };
-  if (view.unusableLog) {
-    return { ...found, ...judged("late", "LOG_GAP", `${view.unusableLog.reason}: ${view.unusableLog.message}`) };
+  if (lagMs > parseDuration(rpo)) {
+    const message = `restorable until ${formatDuration(lagMs)} ago, promised ${formatDuration(parseDuration(rpo))}`;
+    return verdict("breached", "RPO_EXCEEDED", `${message}${butLacks(behind)}`);
   }
-  if (isFullOverdue(source, view.newest.startedAt, now)) {
-    return { ...found, ...judged("late", "FULL_OVERDUE", "the scheduled full backup has not come") };
+  if (provenMs <= parseDuration(verify.provenWithin)) return undefined;
+  const promised = formatDuration(parseDuration(verify.provenWithin));
+  const message = `something was not proven for ${formatDuration(provenMs)}, promised ${promised}`;
+  return verdict("breached", "UNPROVEN", message);
+}
+
+function judgeNewest(
+  { damaged: [damaged], unusableLog, behind }: ReadView,
+  newest: NewestBackup,
+  source: SourcePolicy,
+  now: Date,
+  lagMs: number,
+): Verdict {
+  if (damaged) return verdict("late", "NEWEST_BACKUP_DAMAGED", `${damaged.id}: ${damaged.error.message}`);
+  if (behind) return verdict("late", "VAULT_BEHIND", lacking(behind));
+  if (unusableLog) return verdict("late", "LOG_GAP", `${unusableLog.reason}: ${unusableLog.message}`);
+  if (isFullOverdue(source, newest.startedAt, now)) {
+    return verdict("late", "FULL_OVERDUE", "the scheduled full backup has not come");
   }
-  const { graceUntil } = view.newest;
-  if (graceUntil !== undefined) {
-    const message = `the session key expired and can't be renewed; what it signs counts until ${graceUntil}`;
-    return { ...found, ...judged("late", "SIGNED_IN_GRACE", message) };
+  if (newest.graceUntil !== undefined) {
+    const message = `the session key expired and can't be renewed; what it signs counts until ${newest.graceUntil}`;
+    return verdict("late", "SIGNED_IN_GRACE", message);
   }
-  return { ...found, ...judged("fresh", "WITHIN_RPO", `restorable until ${formatDuration(Math.max(0, lagMs))} ago`) };
+  return verdict("fresh", "WITHIN_RPO", `restorable until ${formatDuration(Math.max(0, lagMs))} ago`);
 }
 
 function lacking({ backups, segments, since }: Behind): string {
@@ -113,6 +148,10 @@ function lacking({ backups, segments, since }: Behind): string {
     ...(segments === 0 ? [] : [`${segments} log segments`]),
   ];
   return `it lacks ${what.join(" and ")} that another vault has, the oldest since ${since}`;
+}
+
+function butLacks(behind: Behind | undefined): string {
+  return behind ? `; ${lacking(behind)}` : "";
 }
 
 function isFullOverdue(source: SourcePolicy, startedAt: string, now: Date): boolean {

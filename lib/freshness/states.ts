@@ -1,7 +1,7 @@
 /**
  * fresh    every instant older than the RPO can be restored
  * late     still within the RPO, but something will break the promise if nobody acts
- * breached the newest instant that can be restored is older than the RPO
+ * breached the newest instant that can be restored is older than the RPO, or something was not proven for too long
  * unknown  storage could not be asked, or its answer can't be trusted; never counted as fresh
  */
 export type FreshnessState = "fresh" | "late" | "breached" | "unknown";
@@ -14,6 +14,7 @@ export type ReasonCode =
   | "VAULT_BEHIND"
   | "SIGNED_IN_GRACE"
   | "RPO_EXCEEDED"
+  | "UNPROVEN"
   | "NO_BACKUP"
   | "NEWEST_BACKUP_DAMAGED"
   | "VAULT_UNREADABLE"

@@ -4,6 +4,7 @@ import type { Context } from "../vault/context.ts";
 import { listBackups } from "../vault/catalogue.ts";
 import { assertComplete } from "../vault/complete.ts";
 import { readDamage } from "../vault/damage.ts";
+import { provenSinceOf, readVaultProofs } from "../vault/proofs.ts";
 import { readRecoveryWindows } from "../sources/log-windows.ts";
 import { idStart } from "../vault/names.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -35,7 +36,12 @@ function logStart(startedAt: string | undefined): string {
 
 async function readView(context: Context, vault: Vault, source: SourcePolicy): Promise<VaultView> {
   const query = { vault, source: source.name, trusted: await context.trustedKeys() };
-  const [backups, knownDamage] = await Promise.all([listBackups(query), readDamage(query)]);
+  const [backups, knownDamage, proofs] = await Promise.all([
+    listBackups(query),
+    readDamage(query),
+    readVaultProofs({ ...query, now: context.clock() }),
+  ]);
+  const provenSince = provenSinceOf(proofs, backups);
   const damaged: Extract<VaultView, { damaged: unknown }>["damaged"] = [];
   for (const backup of backups.toReversed()) {
     if (backup.state === "invalid") {
@@ -49,11 +55,11 @@ async function readView(context: Context, vault: Vault, source: SourcePolicy): P
       const log = await readRecoveryWindows(query, source.kind, [full], logStart(startedAt));
       const { until: restorableUntil = consistentAt, graceUntil = backup.graceUntil } = log.windows.at(-1) ?? {};
       const newest = { id, consistentAt, startedAt, restorableUntil, graceUntil };
-      return { vault: vault.name, newest, damaged, unusableLog: log.unusable };
+      return { vault: vault.name, newest, damaged, provenSince, unusableLog: log.unusable };
     } catch (error: unknown) {
       if (!(error instanceof AppError && error.kind === "verify")) throw error;
       damaged.push({ id, error: reportError(error) });
     }
   }
-  return { vault: vault.name, newest: undefined, damaged };
+  return { vault: vault.name, newest: undefined, damaged, provenSince };
 }

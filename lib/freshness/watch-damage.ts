@@ -68,5 +68,6 @@ function alertOf(
     restorableUntil: null,
     lagSeconds: null,
     rpoSeconds: parseDuration(source.rpo) / 1000,
+    provenSince: null,
   };
 }

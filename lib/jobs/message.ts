@@ -13,9 +13,10 @@ const common = {
 /** A message on the queue `jobs`: one piece of work for one source. */
 export const jobMessageSchema = z.discriminatedUnion("job", [
   z.strictObject({ ...common, job: z.literal("backup") }),
-  z.strictObject({ ...common, job: z.literal("verify") }),
   /** Brings each vault of the source up to what the others hold. */
   z.strictObject({ ...common, job: z.literal("copy") }),
+  /** `deep`: also open what lies there. `heal`: replace what is damaged, instead of what the policy says. */
+  z.strictObject({ ...common, job: z.literal("verify"), deep: z.boolean().optional(), heal: z.boolean().optional() }),
   /** `forSeconds`: how long to tail the log when an operator asked; a timer's job tails until the next one is due. */
   z.strictObject({ ...common, job: z.literal("ship"), forSeconds: z.int().nonnegative().optional() }),
   z.strictObject({ ...common, job: z.literal("rotate-keys") }),

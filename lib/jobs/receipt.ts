@@ -1,7 +1,7 @@
 import { AppError, reportError } from "../core/errors.ts";
 import type { SourcePolicy } from "../core/policy-schema.ts";
 import type { Check } from "../sources/engine.ts";
-import type { WorkResult } from "../sources/work.ts";
+import type { VerificationResult, WorkResult } from "../sources/work.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
 import { readRunRecord, writeRunRecord, type RunRecord } from "../vault/run-record.ts";
 import type { LeaseRecord } from "./lease.ts";
@@ -33,6 +33,8 @@ export interface Receipt extends RunRecord {
     attempt: number;
     figures: WorkResult["figures"];
     checks: Check[];
+    /** Of a verification; its first problems only. */
+    verification?: VerificationResult;
   };
 }
 
@@ -45,6 +47,7 @@ export async function writeReceipt(context: Context, run: Run, outcome: WorkOutc
     attempt,
     figures: outcome.result.figures,
     checks: outcome.result.checks ?? [],
+    ...(outcome.result.verification && { verification: outcome.result.verification }),
   };
   const { record } = await writeRunRecord(
     {

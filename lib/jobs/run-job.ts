@@ -106,7 +106,7 @@ function workOf(message: JobMessage, other: OtherWork): Work {
     case "backup":
       return backupWork;
     case "verify":
-      return verifyWork;
+      return verifyWork(message);
     case "copy":
       return copyWork;
     case "ship":

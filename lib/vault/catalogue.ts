@@ -26,7 +26,7 @@ export interface CatalogueQuery extends CallOptions {
 
 /**
  * The backups of a source in one vault, oldest first, every manifest read and its signature verified. Says nothing about the
- * data behind them: see `assertComplete` and `verifyVault`. Throws what the storage throws: unknown is not none.
+ * data behind them: see `assertComplete` and `verifySource`. Throws what the storage throws: unknown is not none.
  */
 export async function listBackups(query: CatalogueQuery): Promise<CatalogueEntry[]> {
   const beside = new Map<string, string[]>();

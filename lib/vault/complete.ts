@@ -6,7 +6,7 @@ import type { Vault } from "./vault.ts";
 
 /**
  * Checks by one listing that every blob of a backup stands in the vault with its size, and that none is known to be bad. What the
- * bytes are is left to `verifyVault`. Throws BLOB_MISSING, BLOB_DAMAGED, the code of what is known, and what the storage throws.
+ * bytes are is left to `verifySource`. Throws BLOB_MISSING, BLOB_DAMAGED, the code of what is known, and what the storage throws.
  */
 export async function assertComplete(vault: Vault, manifest: Manifest, damage: KnownDamage): Promise<void> {
   const folder = dataName(manifest.source.name, manifest.id, "");

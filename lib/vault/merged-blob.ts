@@ -3,7 +3,7 @@ import { openEnvelope } from "./envelope.ts";
 import type { TrustedKeys } from "./keys/key.ts";
 import { type MergedIndex, parseMergedIndex } from "./merged-index.ts";
 import { readRange } from "./read-range.ts";
-import { listSegmentBlobs, type SegmentBlob, type SegmentBlobQuery } from "./segment-blobs.ts";
+import { listSegmentBlobs, type LogBlob, type SegmentBlobQuery } from "./segment-blobs.ts";
 import type { SegmentEntry, SegmentPlace } from "./segment-place.ts";
 import { SEGMENT_HEAD_BYTES } from "./segment-place.ts";
 
@@ -26,7 +26,7 @@ export interface MergedQuery extends SegmentBlobQuery {
 
 export interface ValidMerged {
   state: "valid";
-  blob: SegmentBlob;
+  blob: LogBlob;
   content: MergedIndex;
   /** What comes before the manifests. */
   headBytes: number;
@@ -37,7 +37,7 @@ export interface ValidMerged {
 /** A merged blob whose index can't be believed. */
 export interface InvalidMerged {
   state: "invalid";
-  blob: SegmentBlob;
+  blob: LogBlob;
   error: ErrorReport;
 }
 
@@ -49,7 +49,7 @@ export function encodeMergedHead(envelope: Buffer): Buffer {
 }
 
 /** Reads and verifies the index of a merged blob; its segments prove themselves when they are read. Throws what the storage throws. */
-export async function readMerged(query: MergedQuery, blob: SegmentBlob): Promise<ValidMerged | InvalidMerged> {
+export async function readMerged(query: MergedQuery, blob: LogBlob): Promise<ValidMerged | InvalidMerged> {
   try {
     return await readValid(query, blob);
   } catch (error: unknown) {
@@ -70,7 +70,7 @@ export async function findInMerged(query: MergedQuery, id: string): Promise<Segm
   return undefined;
 }
 
-async function readValid(query: MergedQuery, blob: SegmentBlob): Promise<ValidMerged> {
+async function readValid(query: MergedQuery, blob: LogBlob): Promise<ValidMerged> {
   const { vault, source, trusted, signal } = query;
   const { name, sizeBytes, lastId, mergedId } = blob;
   const options = signal ? { signal } : {};

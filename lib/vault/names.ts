@@ -12,6 +12,11 @@ export interface RecordPlace {
   nameOf: (id: string) => string;
 }
 
+/** Below it lies all that a vault holds of a source. */
+export function sourcePrefix(source: string): string {
+  return `${encodeNamePart(source)}/`;
+}
+
 /** The manifests of a source's full backups. */
 export function fullPlace(source: string): RecordPlace {
   const prefix = `${encodeNamePart(source)}/full/`;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { toAppError } from "../core/errors.ts";
 import type { Clock } from "../core/time.ts";
 import type { TrustedKeys } from "./keys/key.ts";
 import type { SessionSigner } from "./keys/session-key.ts";
@@ -33,20 +34,18 @@ const fullProof = z.object({
   begun: z.object({ blobs: count, at: instant }).optional(),
 });
 
-/** Records that were proven together: all those of that place with ids from `from` to `to`. */
+/** Blobs of one place that were proven together: all those with names from `from` to `to`. */
 const rangeProof = z.object({
   from: text,
   to: text,
   count,
-  /** Of the lines `id sha256 LF` of all of them, in order; the hash is that of the signed manifest or record. */
+  /** Of the lines `name size LF` of all of them, in order; names without the place's prefix. */
   sha256,
   at: instant,
   deepAt: instant.optional(),
 });
 
 const failure = z.object({
-  kind: z.enum(["full", "segment", "run"]),
-  id: text,
   /** Name of the blob in the vault. */
   blob: text,
   code: text,
@@ -56,10 +55,8 @@ const vaultProofs = z.object({
   vault: text,
   /** All that stood there, proven or not. */
   fulls: z.array(fullProof),
-  log: z.array(rangeProof),
-  runs: z.array(rangeProof),
-  /** Newest ids that were seen; null for none. */
-  newest: z.object({ segment: text.nullable(), run: text.nullable() }),
+  /** By the place: `log`, `runs`, … */
+  places: z.record(text, z.object({ newest: text.nullable(), ranges: z.array(rangeProof) })),
   /** What was seen to be wrong and has not been proven since. */
   failed: z.array(failure),
   /** All that stands there was proven, or written, at this instant or later; null while there is nothing. */
@@ -147,4 +144,26 @@ async function idsAfter({ vault, source, signal }: ProofQuery, after: string): P
     if (id !== undefined) ids.push(id);
   }
   return ids;
+}
+
+/**
+ * The newest ledger that any of the vaults has: what stood in a vault is best told by another one. A vault that can't be asked
+ * is left out. Undefined where there is none.
+ */
+export async function readKnownProofs({
+  vaults,
+  ...query
+}: Omit<ProofQuery, "vault"> & { vaults: readonly Vault[] }): Promise<ProofsRecord | undefined> {
+  const found = await Promise.all(
+    vaults.map(async (vault) => {
+      try {
+        return await readNewestProofs({ ...query, vault });
+      } catch (error: unknown) {
+        if (toAppError(error).kind !== "storage") throw error;
+        return undefined;
+      }
+    }),
+  );
+  const records = found.flatMap((record) => record ?? []);
+  return records.toSorted((a, b) => (a.id < b.id ? -1 : 1)).at(-1)?.content;
 }

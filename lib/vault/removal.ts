@@ -105,8 +105,8 @@ export async function removeRecorded(vault: Vault, record: Removal, options: Cal
   await removeEach(items, options, (item) => removeFolders(vault, source, item, options));
 }
 
-/** Of what is one blob, or a part of some. */
-function blobsOf({ kind, id, blobs }: RemovedItem, source: string): readonly string[] {
+/** The blobs that go with an item that is one blob, or a part of some; none for a backup. */
+export function blobsOf({ kind, id, blobs }: RemovedItem, source: string): readonly string[] {
   switch (kind) {
     case "segment":
       return blobs ?? [logPlace(source).nameOf(id)];

@@ -3,7 +3,10 @@ import type { BlobStat, CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 
 /** A blob in the place of a source's log: one segment, or many that were merged. */
-export interface SegmentBlob extends BlobStat {
+export interface SegmentBlob extends LogBlob, BlobStat {}
+
+/** The same by its name and size alone. */
+export interface LogBlob extends Pick<BlobStat, "name" | "sizeBytes"> {
   /** Of its only segment, or of the last that was merged into it. */
   lastId: string;
   /** Of the blob itself, where segments were merged into it. */

@@ -5,7 +5,16 @@ import { fullPlace, rewrapPlace, SUCCESSIONS } from "./names.ts";
 import { includesAll } from "./revisions.ts";
 import { listRewraps } from "./rewraps.ts";
 import { readSuccessions } from "./trusted-keys.ts";
+import type { Vault } from "./vault.ts";
+import type { BadBlob } from "./verify-items.ts";
 import type { VerifyTally } from "./verify-report.ts";
+
+/** What a look at the keys' records gets. */
+export interface KeyLook {
+  tally: VerifyTally;
+  /** Counts bytes that were read. */
+  read: (bytes: number) => void;
+}
 
 /**
  * Verifies what says who may open and who may sign: revisions beside manifests, what rotations wrapped for the log, successions of
@@ -14,41 +23,51 @@ import type { VerifyTally } from "./verify-report.ts";
 export async function verifyKeyRecords(
   query: CatalogueQuery,
   entries: readonly CatalogueEntry[],
-  tally: VerifyTally,
-): Promise<void> {
-  for (const entry of entries) {
-    if (entry.state === "valid") for (const revision of entry.revisions ?? []) judge(revision, tally);
-  }
+  look: KeyLook,
+): Promise<BadBlob[]> {
   const { vault, source, signal } = query;
-  await looked(rewrapPlace(source).prefix, tally, () => verifyRewraps(query, entries, tally));
-  await looked(SUCCESSIONS, tally, async () => {
-    for (const succession of await readSuccessions(vault, signal ? { signal } : {})) judge(succession, tally);
+  const bad: BadBlob[] = [];
+  const judge = (found: Judged): void => void bad.push(...judged(vault, found, look.tally));
+  for (const entry of entries)
+    if (entry.state === "valid") for (const revision of entry.revisions ?? []) judge(revision);
+  await looked(query, rewrapPlace(source).prefix, look, () => verifyRewraps(query, entries, look, judge));
+  await looked(query, SUCCESSIONS, look, async () => {
+    for (const succession of await readSuccessions(vault, signal ? { signal } : {})) judge(succession);
   });
+  return bad;
 }
 
 /** A place that the storage can't list holds nobody knows how much: it counts as one thing that was not looked at. */
-async function looked(place: string, tally: VerifyTally, look: () => Promise<void>): Promise<void> {
+async function looked(
+  { vault, signal }: CatalogueQuery,
+  place: string,
+  { tally }: KeyLook,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
-    await look();
+    await work();
   } catch (error: unknown) {
-    tally.judge(place, error);
+    tally.judge(vault.name, place, error, signal);
   }
 }
 
 async function verifyRewraps(
   query: CatalogueQuery,
   entries: readonly CatalogueEntry[],
-  tally: VerifyTally,
+  { tally, read }: KeyLook,
+  judge: (found: Judged) => void,
 ): Promise<void> {
+  const vault = query.vault.name;
   const rewraps = await listRewraps(query);
   const { broken } = await followChain(rewraps, query);
   for (const rewrap of rewraps) {
     const link = broken.find(({ id }) => id === rewrap.id);
-    tally.report.bytes += rewrap.sizeBytes;
+    read(rewrap.sizeBytes);
     if (link) {
       const lost = link.previous.join(" or ");
-      tally.fail(rewrap.name, "CHAIN_BROKEN", `the record before it, with SHA-256 ${lost}, is not there`);
-    } else judge(rewrap, tally);
+      const message = `the record before it, with SHA-256 ${lost}, is not there`;
+      tally.fail(vault, rewrap.name, { code: "CHAIN_BROKEN", message });
+    } else judge(rewrap);
   }
   const last = rewraps.findLast((rewrap) => rewrap.state === "valid" && rewrap.content.fulls !== undefined);
   if (last?.state !== "valid") return;
@@ -57,14 +76,18 @@ async function verifyRewraps(
     if (entry.state === "invalid" || !revised.has(entry.id)) continue;
     if (includesAll(entry.content.encryption.recipients, last.content.for)) continue;
     const message = `rotation ${last.content.run} wrapped its data key for other keys, and that revision is not there`;
-    tally.fail(`${fullPlace(query.source).prefix}${entry.id}/`, "REVISION_MISSING", message);
+    tally.fail(vault, `${fullPlace(query.source).prefix}${entry.id}/`, { code: "REVISION_MISSING", message });
   }
 }
 
-function judge(
-  found: { name: string } & ({ state: "valid" } | { state: "invalid"; error: ErrorReport }),
-  tally: VerifyTally,
-): void {
-  if (found.state === "valid") tally.report.proven++;
-  else tally.fail(found.name, found.error.code, found.error.message);
+type Judged = { name: string } & ({ state: "valid" } | { state: "invalid"; error: ErrorReport });
+
+function judged(vault: Vault, found: Judged, tally: VerifyTally): BadBlob[] {
+  if (found.state === "valid") {
+    tally.proven++;
+    return [];
+  }
+  const { name, error } = found;
+  tally.fail(vault.name, name, error);
+  return [{ vault, blob: name, expected: "record", reason: error, healed: () => {} }];
 }

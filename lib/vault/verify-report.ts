@@ -1,6 +1,5 @@
 import type { ErrorCode } from "../core/error-codes.ts";
-import { toAppError } from "../core/errors.ts";
-import { noProgress, type Progress } from "../core/progress.ts";
+import { type ErrorReport, toAppError } from "../core/errors.ts";
 
 export interface VerifyProblem {
   vault: string;
@@ -10,64 +9,75 @@ export interface VerifyProblem {
   message: string;
 }
 
-/** Counts are of blobs, manifests and log segments among them. What was not looked at is never counted as proven. */
-export interface VerifyReport {
+/** What is known of all that stands in one vault, by this verification and those before it. Counts are of blobs. */
+export interface VaultCoverage {
+  source: string;
+  vault: string;
+  blobs: number;
+  /** Proven, whenever that was. */
   proven: number;
+  /** Seen to be wrong, or gone, and not proven since. */
+  failed: number;
+  /** Never proven as it is. */
+  notLooked: number;
+  /** Everything there was proven, or written, at this instant or later; null while there is nothing. */
+  since: string | null;
+}
+
+/** What one vault lacks that another one has and nobody removed. */
+export interface VaultBehind {
+  source: string;
+  vault: string;
+  fulls: number;
+  segments: number;
+  runs: number;
+}
+
+/** Counts are of blobs: data, manifests, log segments and other records. What was not looked at is never counted as proven. */
+export interface VerifyReport {
+  /** By this verification. */
+  proven: number;
+  /** What is missing and must be there counts as failed. */
   failed: number;
   notLooked: number;
   /** Read from the storage. */
   bytes: number;
   mbPerSecond: number;
   problems: VerifyProblem[];
+  coverage: VaultCoverage[];
+  behind: VaultBehind[];
+  /** Vaults that could not be asked: nothing of theirs was looked at. */
+  unreadable: { source: string; vault: string; error: ErrorReport }[];
 }
 
-export interface TallyOptions {
-  /** Name of the vault. */
-  vault: string;
-  /** No blob is started after so many bytes. */
-  maxBytes: number | undefined;
-  signal: AbortSignal | undefined;
-  progress: Progress | undefined;
-}
+/** How the look at one blob ended. */
+export type Outcome = "proven" | "failed" | "unseen";
 
-/** What a verification has found so far. */
+/** Counts what a verification finds. */
 export class VerifyTally {
-  readonly report: VerifyReport = { proven: 0, failed: 0, notLooked: 0, bytes: 0, mbPerSecond: 0, problems: [] };
-  /** Expected of the whole verification. */
-  totalBytes = 0;
-  readonly #options: TallyOptions;
+  proven = 0;
+  failed = 0;
+  notLooked = 0;
+  readonly problems: VerifyProblem[] = [];
+  readonly #told = new Set<string>();
 
-  constructor(options: TallyOptions) {
-    this.#options = options;
-  }
-
-  /** Nothing more is to be started. */
-  get isOver(): boolean {
-    const { signal, maxBytes = Infinity } = this.#options;
-    return signal?.aborted === true || this.report.bytes >= maxBytes;
-  }
-
-  read(bytes: number): void {
-    this.report.bytes += bytes;
-    const { progress = noProgress } = this.#options;
-    progress({ phase: "verifying", doneBytes: this.report.bytes, totalBytes: this.totalBytes });
-  }
-
-  fail(blob: string, code: ErrorCode, message: string): void {
-    this.report.failed++;
-    this.report.problems.push({ vault: this.#options.vault, blob, code, message });
+  fail(vault: string, blob: string, { code, message }: Pick<ErrorReport, "code" | "message">): void {
+    this.failed++;
+    this.problems.push({ vault, blob, code, message });
   }
 
   /** Only what was seen to be wrong has failed; a storage that does not answer, or a missing key, proves nothing either way. */
-  judge(blob: string, error: unknown): void {
-    const { kind, code } = toAppError(error);
-    if (kind === "verify" && code !== "KEY_NOT_RECIPIENT") this.report.failed++;
-    else this.report.notLooked++;
-    if (this.#options.signal?.aborted !== true) this.addProblem(blob, error);
-  }
-
-  addProblem(blob: string, error: unknown): void {
-    const { code, message } = toAppError(error);
-    this.report.problems.push({ vault: this.#options.vault, blob, code, message });
+  judge(vault: string, blob: string, error: unknown, signal: AbortSignal | undefined): Outcome {
+    const { kind, code, message } = toAppError(error);
+    if (kind === "verify" && code !== "KEY_NOT_RECIPIENT") {
+      this.fail(vault, blob, { code, message });
+      return "failed";
+    }
+    this.notLooked++;
+    // What keeps many blobs from being looked at is told once.
+    const told = `${vault} ${code} ${message}`;
+    if (signal?.aborted !== true && !this.#told.has(told)) this.problems.push({ vault, blob, code, message });
+    this.#told.add(told);
+    return "unseen";
   }
 }

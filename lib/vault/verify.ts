@@ -1,115 +1,162 @@
-import { AppError } from "../core/errors.ts";
-import type { Progress } from "../core/progress.ts";
-import { type BackupReader, openBackupReader } from "./backup-reader.ts";
-import { type CatalogueEntry, listBackups, type ValidBackup } from "./catalogue.ts";
-import { type ChainReport, followChain } from "./chain.ts";
-import { compareBlob } from "./compare-blob.ts";
-import type { DecryptionKey, TrustedKeys } from "./keys/key.ts";
-import type { BlobRecord } from "./manifest.ts";
-import { dataName } from "./names.ts";
+import { reportError, toAppError } from "../core/errors.ts";
+import { noProgress, type Progress } from "../core/progress.ts";
+import { readDamage } from "./damage.ts";
+import type { TrustedKeys } from "./keys/key.ts";
+import type { ProofsRecord, VaultProofs } from "./proofs-record.ts";
 import type { Vault } from "./vault.ts";
-import { verifyKeyRecords } from "./verify-keys.ts";
+import { VerifyBudget } from "./verify-budget.ts";
+import { compareVaults } from "./verify-compare.ts";
+import { Evidence } from "./verify-evidence.ts";
+import { VaultLedger } from "./verify-ledger.ts";
+import { type KeyLook, verifyKeyRecords } from "./verify-keys.ts";
+import type { DeepCheck, Look } from "./verify-look.ts";
+import { planItems } from "./verify-plan.ts";
 import { type VerifyReport, VerifyTally } from "./verify-report.ts";
-import { listSegmentBlobs } from "./segment-blobs.ts";
-import { verifySegments } from "./verify-segments.ts";
+import { type BadBlob, lookAtItems } from "./verify-items.ts";
+import { resolveSuspects } from "./verify-suspects.ts";
+import { findGone } from "./verify-structure.ts";
+import { surveyVault } from "./verify-survey.ts";
 
 export interface VerifyOptions {
-  vault: Vault;
+  vaults: readonly Vault[];
   /** Name of the source. */
   source: string;
   trusted: TrustedKeys;
-  /** With private keys every chunk is also decrypted and decompressed. */
-  deep?: readonly DecryptionKey[];
-  /** Only this backup, without the log. */
-  backup?: string | undefined;
-  /** No blob is started after so many bytes. */
+  /** What the private key adds. */
+  deep?: DeepCheck | undefined;
+  now: Date;
+  /** The newest ledger of these vaults. */
+  known?: ProofsRecord | undefined;
+  /** What was proven at this instant or later is left out. Absent: everything is looked at, whatever is known of it. */
+  notProvenSince?: Date | undefined;
+  /** No blob is started after so many bytes, in all vaults together, or after so much time. */
   maxBytes?: number | undefined;
+  maxMs?: number | undefined;
   /** Stops the work; what was not reached is reported as not looked at. */
   signal?: AbortSignal | undefined;
-  progress?: Progress;
+  progress?: Progress | undefined;
+}
+
+export interface Verification {
+  report: VerifyReport;
+  /** What the next ledger is to say of each vault, also after something was healed. */
+  states(): VaultProofs[];
+  /** What was found wrong and another vault may bring back. */
+  bad: BadBlob[];
+  /** What a signed statement calls bad and was proven now. */
+  recovered: { vault: Vault; blob: string }[];
+  elapsedMs: number;
 }
 
 /**
- * Reads back what a vault holds of a source and compares it with the signed manifests, newest backup first, then the log;
- * follows the chains of both. Problems are data: it throws only where the catalogue itself can't be read, and NO_BACKUP.
+ * Reads back what the vaults hold of a source and compares it with the signed manifests, with what stood there before, and with
+ * each other. Problems are data: a vault that can't be asked is reported as unreadable, and all else is only our own defect.
  */
-export async function verifyVault(options: VerifyOptions): Promise<VerifyReport> {
-  const started = performance.now();
-  const { vault, source, trusted, signal } = options;
-  const entries = await listBackups({ vault, source, trusted, ...(signal && { signal }) });
-  const chosen = options.backup === undefined ? entries : entries.filter(({ id }) => id === options.backup);
-  if (options.backup !== undefined && chosen.length === 0) {
-    throw new AppError("NO_BACKUP", `vault ${vault.name}: source "${source}" has no backup ${options.backup}`, {
-      hint: "`resguardo list` shows the backups of each vault.",
+export async function verifySource(options: VerifyOptions): Promise<Verification> {
+  const { source, trusted, signal, progress = noProgress } = options;
+  const budget = new VerifyBudget(options);
+  const tally = new VerifyTally();
+  const unreadable: VerifyReport["unreadable"] = [];
+  const known = new Map(options.known?.states.map((state) => [state.vault, state]));
+  const ledgers = await openLedgers(options, known, unreadable);
+  const items = planItems(ledgers, { notProvenSince: options.notProvenSince?.toISOString() });
+  const totalBytes = items.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const look: Look = {
+    source,
+    trusted,
+    signal,
+    deep: options.deep,
+    read: (bytes) => {
+      budget.readBytes += bytes;
+      progress({ phase: "verifying", doneBytes: budget.readBytes, totalBytes });
+    },
+  };
+  const structure = ledgers.map((ledger) => findGone(source, ledger, known.get(ledger.survey.vault.name)));
+  const compared = compareVaults(source, ledgers, known);
+  const bad = judgeManifests(ledgers, tally);
+  const before = await resolveSuspects(look, tally, {
+    suspects: [...structure.flatMap(({ suspects }) => suspects), ...compared.suspects],
+    thinned: structure.flatMap(({ thinned }) => thinned),
+  });
+  const evidence = new Evidence(source, ledgers);
+  const seen = await lookAtItems(items, { look, budget, tally, evidence, at: options.now.toISOString() });
+  const keys = budget.isOver ? [] : await lookAtKeys(options, ledgers, { tally, read: look.read });
+  const after = await resolveSuspects(look, tally, { suspects: evidence.suspects(), thinned: [] });
+  const { proven, failed, notLooked, problems } = tally;
+  return {
+    report: {
+      proven,
+      failed,
+      notLooked,
+      bytes: budget.readBytes,
+      mbPerSecond: Math.round((budget.readBytes / 1e3 / Math.max(1, budget.elapsedMs)) * 10) / 10,
+      problems,
+      coverage: ledgers.map((ledger) => ledger.coverage()),
+      behind: compared.behind,
+      unreadable,
+    },
+    states: () => withUnasked(known, ledgers),
+    bad: [...bad, ...before, ...seen, ...keys, ...after],
+    recovered: ledgers.flatMap(({ survey, recovered }) =>
+      Array.from(recovered, (blob) => ({ vault: survey.vault, blob })),
+    ),
+    elapsedMs: budget.elapsedMs,
+  };
+}
+
+async function lookAtKeys(
+  { source, trusted, signal }: VerifyOptions,
+  ledgers: readonly VaultLedger[],
+  look: KeyLook,
+): Promise<BadBlob[]> {
+  const bad: BadBlob[] = [];
+  for (const { survey } of ledgers) {
+    const query = { vault: survey.vault, source, trusted, ...(signal && { signal }) };
+    bad.push(...(await verifyKeyRecords(query, survey.fulls, look)));
+  }
+  return bad;
+}
+
+/** The survey has read all manifests; those that can't be believed have failed, whatever else there is time for. */
+function judgeManifests(ledgers: readonly VaultLedger[], tally: VerifyTally): BadBlob[] {
+  return ledgers.flatMap((ledger) => {
+    const { vault, fulls } = ledger.survey;
+    return fulls.flatMap((entry) => {
+      if (entry.state === "valid") {
+        ledger.proved(entry.name);
+        return [];
+      }
+      tally.fail(vault.name, entry.name, entry.error);
+      ledger.failed.set(entry.name, entry.error.code);
+      const healed = (): void => void ledger.failed.delete(entry.name);
+      return [{ vault, blob: entry.name, expected: "record" as const, reason: entry.error, healed }];
     });
-  }
-  const tally = new VerifyTally({ vault: vault.name, maxBytes: options.maxBytes, signal, progress: options.progress });
-  const query = { vault, source, trusted, ...(signal && { signal }) };
-  const segments = options.backup === undefined ? await Array.fromAsync(listSegmentBlobs(query)) : [];
-  tally.totalBytes = bytesOf(chosen) + segments.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
-  verifyManifests(chosen, await followChain(entries, query), tally);
-  for (const entry of chosen.toReversed()) if (entry.state === "valid") await verifyBackup(options, entry, tally);
-  await verifySegments(query, segments, options.deep, tally);
-  if (options.backup === undefined && !tally.isOver) await verifyKeyRecords(query, entries, tally);
-  const { report } = tally;
-  report.mbPerSecond = Math.round((report.bytes / 1e3 / Math.max(1, performance.now() - started)) * 10) / 10;
-  return report;
+  });
 }
 
-function bytesOf(entries: readonly CatalogueEntry[]): number {
-  const stored = entries.map((entry) => (entry.state === "valid" ? entry.content.totals.storedBytes : 0));
-  return stored.reduce((total, bytes) => total + bytes, 0);
+type KnownStates = ReadonlyMap<string, VaultProofs>;
+
+async function openLedgers(
+  { vaults, source, trusted, signal }: VerifyOptions,
+  known: KnownStates,
+  unreadable: VerifyReport["unreadable"],
+): Promise<VaultLedger[]> {
+  const ledgers: VaultLedger[] = [];
+  for (const vault of vaults) {
+    try {
+      const survey = await surveyVault({ vault, source, trusted, ...(signal && { signal }) });
+      const damage = await readDamage({ vault, source, trusted, ...(signal && { signal }) });
+      ledgers.push(new VaultLedger(source, survey, known.get(vault.name), damage));
+    } catch (error: unknown) {
+      if (toAppError(error).code === "INVARIANT") throw error;
+      unreadable.push({ source, vault: vault.name, error: reportError(error) });
+    }
+  }
+  return ledgers;
 }
 
-/** A manifest is proven when its signature is, and when what it says was before it is there. */
-function verifyManifests(chosen: readonly CatalogueEntry[], chain: ChainReport, tally: VerifyTally): void {
-  const broken = new Map(chain.broken.map((link) => [link.id, link]));
-  for (const entry of chosen) {
-    tally.report.bytes += entry.sizeBytes;
-    const link = broken.get(entry.id);
-    if (entry.state === "invalid") tally.fail(entry.name, entry.error.code, entry.error.message);
-    else if (link) {
-      tally.fail(
-        entry.name,
-        "CHAIN_BROKEN",
-        `the record before it, with SHA-256 ${link.previous.join(" or ")}, is not there`,
-      );
-    } else tally.report.proven++;
-  }
-}
-
-async function verifyBackup(options: VerifyOptions, entry: ValidBackup, tally: VerifyTally): Promise<void> {
-  const { vault, deep, signal } = options;
-  const manifest = entry.content;
-  let reader: BackupReader | undefined;
-  try {
-    if (deep) reader = await openBackupReader({ vault, manifest, keys: deep, signal });
-  } catch (error: unknown) {
-    tally.report.notLooked += manifest.blobs.length;
-    tally.addProblem(dataName(manifest.source.name, manifest.id, ""), error);
-    return;
-  }
-  for (const blob of manifest.blobs) {
-    if (tally.isOver) tally.report.notLooked++;
-    else await verifyBlob(options, dataName(manifest.source.name, manifest.id, blob.name), blob, reader, tally);
-  }
-}
-
-async function verifyBlob(
-  { vault, signal }: VerifyOptions,
-  name: string,
-  entry: BlobRecord,
-  reader: BackupReader | undefined,
-  tally: VerifyTally,
-): Promise<void> {
-  try {
-    if (reader) {
-      const chunks = reader.readBlob(entry.name);
-      while (!(await chunks.next()).done) signal?.throwIfAborted();
-      tally.read(entry.sizeBytes);
-    } else await compareBlob({ vault, name, offset: 0 }, entry, { signal, onRead: (bytes) => tally.read(bytes) });
-    tally.report.proven++;
-  } catch (error: unknown) {
-    tally.judge(name, error);
-  }
+/** What is known of vaults that could not be asked now is not forgotten. */
+function withUnasked(known: KnownStates, ledgers: readonly VaultLedger[]): VaultProofs[] {
+  const states = ledgers.map((ledger) => ledger.state());
+  return [...states, ...[...known.values()].filter(({ vault }) => !states.some((state) => state.vault === vault))];
 }

@@ -65,7 +65,7 @@ export async function agedVault(days: number, source: Record<string, unknown> = 
     time.now = new Date(time.now.getTime() + 1);
     const at = time.now.toISOString();
     const proven = backups.filter(({ id }) => ids.includes(id)).map(({ id, sha256 = "" }) => ({ id, sha256, at }));
-    const state = { vault: vault.name, fulls: proven, log: [], runs: [], failed: [], since: at };
+    const state = { vault: vault.name, fulls: proven, places: {}, failed: [], since: at };
     await writeProofs(
       {
         id: newId(time.now),
@@ -76,7 +76,7 @@ export async function agedVault(days: number, source: Record<string, unknown> = 
         tool: TOOL,
         policyHash: hash,
         spent: { day: at.slice(0, 10), bytes: 0, seconds: 0 },
-        states: [{ ...state, newest: { segment: null, run: null } }],
+        states: [state],
       },
       { vaults: [vault], signer: keys.signer, clock },
     );

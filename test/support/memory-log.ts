@@ -10,6 +10,20 @@ import { type MemoryTestVault, memoryVault, SOURCE, testKeys, tickingClock, TOOL
 const keys = testKeys();
 const START: SegmentContent["follows"] = { kind: "start", reason: "first", message: "the first segment" };
 
+const END = { file: "binlog.000007", offset: 1234 };
+const POSITION = {
+  serverUuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562",
+  gtidMode: "ON",
+  before: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-42",
+  added: "",
+  runs: [],
+  formatDescription: null,
+  resumesTransaction: false,
+  unfinishedBytes: 0,
+  boundary: END,
+  end: END,
+};
+
 function contentOf(follows: SegmentContent["follows"]): SegmentContent {
   return {
     server: { kind: "mysql", version: "9.7.4" },
@@ -19,7 +33,7 @@ function contentOf(follows: SegmentContent["follows"]): SegmentContent {
     caughtUpAt: null,
     transactions: 0,
     isComplete: true,
-    position: {},
+    position: POSITION,
   };
 }
 

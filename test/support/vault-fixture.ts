@@ -65,17 +65,17 @@ export function writerOptions(
   };
 }
 
-/** A small backup: a schema and two parts of one table. `rows` are LOAD DATA lines without their line ends. */
+/** A small backup: a schema and parts of one table. `rows` are LOAD DATA lines without their line ends. */
 export async function writeBackup(
   vaults: readonly Vault[],
   overrides: Partial<BackupWriterOptions> = {},
-  rows: readonly [string[], string[]] = [["1\tone", "2\ttwo"], ["3\t\\N"]],
+  rows: readonly string[][] = [["1\tone", "2\ttwo"], ["3\t\\N"]],
 ): Promise<CommittedBackup> {
   const writer = openBackupWriter(writerOptions(vaults, overrides));
   const schema = await writer.writeBlob("schema.json", pieces('{"version":1}'));
   const parts = await Promise.all(
     rows.map((lines, part) =>
-      writer.writeBlob(`rows/00000${part + 1}`, pieces(lines.map((line) => `${line}\n`).join(""))),
+      writer.writeBlob(`rows/${String(part + 1).padStart(6, "0")}`, pieces(lines.map((line) => `${line}\n`).join(""))),
     ),
   );
   return writer.commit(contentOf(schema, parts, rows));

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createConnection } from "mysql2/promise";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeShop } from "../../../local/demo/shop.ts";
-import { verifySources } from "../../../lib/jobs/verify-job.ts";
+import { verifySources } from "../../../lib/jobs/verify-sources.ts";
 import { listBackups } from "../../../lib/restore/list.ts";
 import { listRunRecords } from "../../../lib/vault/run-record.ts";
 import { expireLeases } from "../../support/leases.ts";

@@ -52,6 +52,17 @@ describe("evaluateVault", () => {
     expect(late).toMatchObject({ state: "late", reason: { code: "LOG_GAP" } });
   });
 
+  it("calls a source breached of which something was not proven for too long, and nothing that is young", () => {
+    const strict = testSource({ rpo: "1h", verify: { provenWithin: "30d" } });
+    const at = (provenSince: string) =>
+      evaluateVault({ ...backupAt("2026-11-21T03:00:00Z"), provenSince }, strict, NOW);
+    expect(at("2026-10-22T03:20:00.000Z")).toMatchObject({ state: "fresh", provenSince: "2026-10-22T03:20:00.000Z" });
+    expect(at("2026-10-22T03:19:59.999Z")).toMatchObject({ state: "breached", reason: { code: "UNPROVEN" } });
+    expect(at("2026-11-21T03:22:00.000Z")).toMatchObject({ state: "unknown", reason: { code: "CLOCK_AHEAD" } });
+    const late = { ...backupAt("2026-11-21T03:00:00Z", ["x"]), provenSince: "2026-10-01T00:00:00.000Z" };
+    expect(evaluateVault(late, strict, NOW).reason.code).toBe("UNPROVEN");
+  });
+
   it("calls a source without any backup breached", () => {
     const view: VaultView = { vault: "primary", newest: undefined, damaged: [] };
     expect(evaluateVault(view, source, NOW)).toMatchObject({ state: "breached", reason: { code: "NO_BACKUP" } });

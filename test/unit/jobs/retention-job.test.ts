@@ -8,10 +8,10 @@ import { listBackups, recoveryWindowsOf } from "../../../lib/restore/list.ts";
 import type { Context } from "../../../lib/vault/context.ts";
 import { dataPrefix, holdPlace, logPlace } from "../../../lib/vault/names.ts";
 import { listRemovalRecords } from "../../../lib/vault/removal.ts";
-import { verifyVault } from "../../../lib/vault/verify.ts";
 import { agedVault } from "../../support/aged-vault.ts";
 import { failingVault } from "../../support/failing-vault.ts";
 import { SOURCE, testKeys } from "../../support/vault-fixture.ts";
+import { verifyOne } from "../../support/verify.ts";
 
 const { trusted } = testKeys();
 
@@ -41,7 +41,7 @@ describe("the retention job", () => {
     expect(left).toHaveLength(segments.length - 16);
     const [record] = await listRemovalRecords({ vault, source: SOURCE, trusted });
     expect(record?.state === "valid" && record.content.items).toEqual(plan.removals);
-    expect(await verifyVault({ vault, source: SOURCE, trusted })).toMatchObject({ failed: 0, problems: [] });
+    expect(await verifyOne(vault)).toMatchObject({ failed: 0, problems: [] });
     const [{ windows, gaps } = { windows: [], gaps: [] }] = await recoveryWindowsOf(context, SOURCE);
     expect(windows).toMatchObject([{ from: "2026-10-05T03:00:00.000Z", until: "2026-10-12T23:00:00.000Z" }]);
     expect(gaps).toEqual([]);
@@ -60,11 +60,11 @@ describe("the retention job", () => {
       const died = (await run(contextWith(failing))).error !== undefined;
       // Whatever is listed is complete, and nothing that went is missed.
       expect((await listBackups(context)).filter(({ error }) => error)).toEqual([]);
-      const { problems } = await verifyVault({ vault, source: SOURCE, trusted });
+      const { problems } = await verifyOne(vault);
       expect(problems, `killed at ${failAt}`).toEqual([]);
       expect((await run(context)).error).toBeUndefined();
       expect(await listBackups(context)).toHaveLength(expected);
-      expect((await verifyVault({ vault, source: SOURCE, trusted })).problems).toEqual([]);
+      expect((await verifyOne(vault)).problems).toEqual([]);
       if (!died) return;
     }
   });

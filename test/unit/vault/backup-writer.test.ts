@@ -5,9 +5,9 @@ import { openBackupReader } from "../../../lib/vault/backup-reader.ts";
 import { openEnvelope } from "../../../lib/vault/envelope.ts";
 import { listBackups, listOrphans } from "../../../lib/vault/catalogue.ts";
 import { dataName, fullPlace, keyName } from "../../../lib/vault/names.ts";
-import { verifyVault } from "../../../lib/vault/verify.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
 import { failingVault } from "../../support/failing-vault.ts";
+import { verifyOne } from "../../support/verify.ts";
 import {
   collect,
   contentOf,
@@ -182,7 +182,7 @@ describe("a backup writer", () => {
     const vault = memoryVault();
     await Promise.all([writeBackup([vault]), writeBackup([vault])]);
     expect(await validIds(vault)).toHaveLength(2);
-    expect(await verifyVault({ vault, source: SOURCE, trusted })).toMatchObject({ proven: 8, failed: 0, notLooked: 0 });
+    expect(await verifyOne(vault)).toMatchObject({ proven: 8, failed: 0, notLooked: 0 });
   });
 });
 
@@ -201,7 +201,7 @@ describe("a writer whose process dies", () => {
           // Dying is what is tried here; what counts is what it leaves.
         }
         for (const vault of [primary, offsite]) {
-          const report = await verifyVault({ vault, source: SOURCE, trusted, deep: [decryption] });
+          const report = await verifyOne(vault, { deep: [decryption] });
           expect(report, `failed at ${failAt}`).toMatchObject({ failed: 0, notLooked: 0, problems: [] });
           expect(report.proven % 4, `failed at ${failAt}`).toBe(0);
           expect((await validIds(vault)).length).toBeGreaterThanOrEqual(1);

@@ -7,12 +7,12 @@ import { logPlace } from "../../../lib/vault/names.ts";
 import { recordRemoval } from "../../../lib/vault/removal.ts";
 import { listSegments } from "../../../lib/vault/segment-index.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
-import { verifyVault } from "../../../lib/vault/verify.ts";
 import { failingVault } from "../../support/failing-vault.ts";
 import { merge } from "../../support/merge.ts";
 import { change } from "../../support/memory-log.ts";
 import { bytesOf, contentsOf, replaceBlob, twoVaults } from "../../support/two-vaults.ts";
 import { type MemoryTestVault, memoryVault, SOURCE, TOOL, writeBackup } from "../../support/vault-fixture.ts";
+import { verifyOne } from "../../support/verify.ts";
 
 type Fixture = Awaited<ReturnType<typeof twoVaults>>;
 
@@ -38,7 +38,7 @@ describe("catching up", () => {
     expect(report.bytes).toBe(bytes);
     expect(await catchUp(requestOf(fixture, offsite, [primary]))).toMatchObject({ bytes: 0, backups: 0, records: 0 });
     expect(await catchUp(requestOf(fixture, primary, [offsite]))).toMatchObject({ bytes: 0 });
-    const verified = await verifyVault({ vault: offsite, source: SOURCE, trusted: fixture.trusted });
+    const verified = await verifyOne(offsite, { trusted: fixture.trusted });
     expect(verified).toMatchObject({ failed: 0, notLooked: 0 });
   });
 

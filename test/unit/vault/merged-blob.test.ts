@@ -15,11 +15,11 @@ import { readSegments, readValidSegments } from "../../../lib/vault/segment-head
 import { listSegments } from "../../../lib/vault/segment-index.ts";
 import type { SegmentEntry } from "../../../lib/vault/segment-place.ts";
 import { SegmentReader } from "../../../lib/vault/segment-reader.ts";
-import { verifyVault } from "../../../lib/vault/verify.ts";
 import { announce } from "../../support/announce.ts";
 import { change, shipped } from "../../support/memory-log.ts";
 import { merge, mergeOptions, segmentQuery } from "../../support/merge.ts";
 import { collect, type MemoryTestVault, SOURCE, testKeys, tickingClock } from "../../support/vault-fixture.ts";
+import { verifyOne } from "../../support/verify.ts";
 
 const { trusted, decryption } = testKeys();
 const place = logPlace(SOURCE);
@@ -126,7 +126,7 @@ describe("a merged blob", () => {
     const stored = Array.from(vault.storage.blobs).filter(([name]) => !name.startsWith("keys/"));
     const bytes = stored.reduce((total, [, blob]) => total + blob.bytes.length, 0);
     for (const deep of [undefined, [decryption]]) {
-      const report = await verifyVault({ vault, source: SOURCE, trusted, ...(deep && { deep }) });
+      const report = await verifyOne(vault, deep && { deep });
       expect(report).toMatchObject({ proven: 2, failed: 0, notLooked: 0, bytes, problems: [] });
     }
   });
@@ -140,7 +140,7 @@ describe("a merged blob", () => {
     const places = [0, 5, 40, merged.headBytes - 20, ...merged.parts.flatMap(regionsOf), sizeBytes - 1];
     for (const at of places) {
       change(vault, name, at);
-      const report = await verifyVault({ vault, source: SOURCE, trusted });
+      const report = await verifyOne(vault);
       expect([at, report.proven, report.failed, report.problems[0]?.blob]).toEqual([at, 0, 1, name]);
       const { entries, damaged } = await listSegments(segmentQuery(vault));
       if (at < merged.headBytes) expect(damaged.map(({ id }) => id)).toEqual([merged.blob.lastId]);
@@ -150,7 +150,7 @@ describe("a merged blob", () => {
       }
       change(vault, name, at);
     }
-    expect(await verifyVault({ vault, source: SOURCE, trusted })).toMatchObject({ proven: 1, failed: 0 });
+    expect(await verifyOne(vault)).toMatchObject({ proven: 1, failed: 0 });
   });
 
   it("is refused when it is cut, in another place, of another source, or says other facts than a manifest", async () => {
@@ -206,7 +206,7 @@ describe("a merged blob", () => {
     const head = encodeMergedHead(await signEnvelope("resguardo-merged-log", content, signer, clock));
     const forged = Buffer.concat([head, bytes.bytes.subarray(merged.headBytes)]);
     vault.storage.blobs.set(merged.blob.name, { ...bytes, bytes: forged });
-    const report = await verifyVault({ vault, source: SOURCE, trusted });
+    const report = await verifyOne(vault);
     expect(report).toMatchObject({
       proven: 0,
       failed: 1,
@@ -222,10 +222,10 @@ describe("a merged blob", () => {
     });
     const record = await announce(vault, items, { reason: "compaction" });
     await removeRecorded(vault, record);
-    expect(await verifyVault({ vault, source: SOURCE, trusted })).toMatchObject({ proven: 2, failed: 0 });
+    expect(await verifyOne(vault)).toMatchObject({ proven: 3, failed: 0 });
     vault.storage.blobs.delete(merged.blob.name);
-    const report = await verifyVault({ vault, source: SOURCE, trusted });
-    expect(report).toMatchObject({ proven: 1, failed: 1, problems: [{ blob: names[1], code: "LOG_GAP" }] });
+    const report = await verifyOne(vault);
+    expect(report).toMatchObject({ proven: 2, failed: 1, problems: [{ blob: names[1], code: "LOG_GAP" }] });
   });
 });
 

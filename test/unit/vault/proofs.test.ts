@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { listBackups } from "../../../lib/vault/catalogue.ts";
 import { fullPlace, logPlace, proofsPlace } from "../../../lib/vault/names.ts";
-import { type Proof, provenRanges, readProofs, toRanges } from "../../../lib/vault/proofs.ts";
+import { type Proof, provenRanges, readProofs, type StoredThing, toRanges } from "../../../lib/vault/proofs.ts";
 import { type VaultProofs, writeProofs } from "../../../lib/vault/proofs-record.ts";
-import { listSegments } from "../../../lib/vault/segment-index.ts";
 import { change, ship } from "../../support/memory-log.ts";
 import {
   type MemoryTestVault,
@@ -19,15 +18,15 @@ const keys = testKeys();
 const AT = "2026-11-22T05:00:00.000Z";
 const NOW = new Date("2026-11-22T06:00:00Z");
 
-function thing(id: string, letter = "a") {
-  return { id, sha256: letter.repeat(64) };
+function thing(name: string, sizeBytes = 100): StoredThing {
+  return { name, sizeBytes };
 }
 
-function proofsOf(things: readonly { id: string; sha256: string }[], at = AT): Map<string, Proof> {
-  return new Map(things.map(({ id, sha256 }) => [id, { at, sha256 }]));
+function proofsOf(things: readonly StoredThing[], at = AT): Map<string, Proof> {
+  return new Map(things.map(({ name }) => [name, { at }]));
 }
 
-const THINGS = ["20261120T10", "20261120T11", "20261121T10", "20261121T11", "20261122T10"].map((id) => thing(id));
+const THINGS = ["20261120T10", "20261120T11", "20261121T10", "20261121T11", "20261122T10"].map((name) => thing(name));
 
 describe("ranges of proofs", () => {
   it("say the same as the proofs they are made of, one range a day and run", () => {
@@ -35,18 +34,18 @@ describe("ranges of proofs", () => {
     expect(toRanges(THINGS, proofs)).toMatchObject([{ count: 2 }, { count: 2 }, { count: 1 }]);
     expect(provenRanges(toRanges(THINGS, proofs), THINGS)).toEqual(proofs);
     proofs.delete("20261120T10");
-    proofs.set("20261121T11", { at: "2026-11-22T04:00:00.000Z", sha256: thing("").sha256, deepAt: AT });
+    proofs.set("20261121T11", { at: "2026-11-22T04:00:00.000Z", deepAt: AT });
     expect(provenRanges(toRanges(THINGS, proofs), THINGS)).toEqual(proofs);
   });
 
   it("prove nothing of a day in which something went, came or changed", () => {
     const ranges = toRanges(THINGS, proofsOf(THINGS));
-    const others = THINGS.slice(2).map(({ id }) => id);
+    const others = THINGS.slice(2).map(({ name }) => name);
     const changed: (typeof THINGS)[] = [
       THINGS.slice(1),
-      THINGS.filter(({ id }) => id !== "20261120T11"),
-      [...THINGS, thing("20261120T1030")].toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-      THINGS.map(({ id }, index) => thing(id, index === 1 ? "b" : "a")),
+      THINGS.filter(({ name }) => name !== "20261120T11"),
+      [...THINGS, thing("20261120T1030")].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      THINGS.map(({ name }, index) => thing(name, index === 1 ? 99 : 100)),
     ];
     for (const things of changed) expect([...provenRanges(ranges, things).keys()]).toEqual(others);
   });
@@ -62,16 +61,18 @@ async function twoBackupsAndALog() {
 
 async function prove(vault: MemoryTestVault, id: string, more: Partial<VaultProofs> = {}) {
   const query = { vault, source: SOURCE, trusted: keys.trusted };
-  const { entries } = await listSegments(query);
+  const { prefix } = logPlace(SOURCE);
+  const log = await Array.fromAsync(vault.storage.data.list(prefix), ({ name, sizeBytes }) => ({
+    name: name.slice(prefix.length),
+    sizeBytes,
+  }));
   const fulls = (await listBackups(query)).flatMap((backup) =>
     backup.state === "valid" ? [{ id: backup.id, sha256: backup.sha256, at: AT }] : [],
   );
   const state: VaultProofs = {
     vault: vault.name,
     fulls,
-    log: toRanges(entries, proofsOf(entries)),
-    runs: [],
-    newest: { segment: entries.at(-1)?.id ?? null, run: null },
+    places: { log: { newest: log.at(-1)?.name ?? null, ranges: toRanges(log, proofsOf(log)) } },
     failed: [],
     since: AT,
     ...more,
@@ -108,7 +109,7 @@ describe("readProofs", () => {
     expect(proofs.get(first.manifest.id)).toEqual({ at: AT, sha256: first.sha256 });
   });
 
-  it("leaves out what is new, failed, not proven to its end, or not what was proven", async () => {
+  it("leaves out what is new, not proven to its end, or not what was proven", async () => {
     const { vault, first, second, segments } = await twoBackupsAndALog();
     const third = await writeBackup([vault], { clock: tickingClock("2026-11-22T04:00:00.000Z") });
     const fulls = [
@@ -116,11 +117,10 @@ describe("readProofs", () => {
       { id: second.manifest.id, sha256: "0".repeat(64), at: AT },
       { id: third.manifest.id, sha256: third.sha256, at: null, begun: { blobs: 1, at: AT } },
     ];
-    const failed = [{ kind: "full" as const, id: first.manifest.id, blob: "x", code: "BLOB_DAMAGED" }];
     await prove(vault, IDS[0], { fulls });
     await ship(["new"], [vault], tickingClock("2026-11-23T03:10:00.000Z"));
     expect([...(await read(vault)).keys()]).toEqual([first.manifest.id, ...segments]);
-    await prove(vault, IDS[1], { fulls, failed, log: [] });
+    await prove(vault, IDS[1], { fulls: fulls.slice(1), places: {} });
     expect([...(await read(vault)).keys()]).toEqual([]);
   });
 
@@ -134,7 +134,7 @@ describe("readProofs", () => {
 
   it("believes the newest ledger that a trusted key signed, and none of another vault", async () => {
     const { vault, second } = await twoBackupsAndALog();
-    await prove(vault, IDS[0], { log: [] });
+    await prove(vault, IDS[0], { places: {} });
     await prove(vault, IDS[1]);
     change(vault, proofsPlace(SOURCE).nameOf(IDS[1]), 200);
     expect([...(await read(vault)).keys()]).toContain(second.manifest.id);

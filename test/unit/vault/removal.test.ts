@@ -4,10 +4,10 @@ import { checkChain } from "../../../lib/vault/chain.ts";
 import { dataPrefix, fullPlace, logPlace, removalPlace } from "../../../lib/vault/names.ts";
 import { listRemovalRecords, listRemovals, removeRecorded, type RemovedItem } from "../../../lib/vault/removal.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
-import { verifyVault } from "../../../lib/vault/verify.ts";
 import { announce } from "../../support/announce.ts";
 import { failingVault } from "../../support/failing-vault.ts";
 import { type MemoryTestVault, memoryVault, SOURCE, testKeys, writeBackup } from "../../support/vault-fixture.ts";
+import { verifyOne } from "../../support/verify.ts";
 
 const { trusted } = testKeys();
 
@@ -37,7 +37,7 @@ describe("removal records", () => {
     await removeRecorded(vault, record);
     expect((await listBackups(queryOf(vault))).map(({ id }) => id)).toEqual([items[2]?.id]);
     expect(await listOrphans(vault, SOURCE)).toEqual([]);
-    expect((await verifyVault(queryOf(vault))).problems).toEqual([]);
+    expect((await verifyOne(vault)).problems).toEqual([]);
   });
 
   it("leave the data of a backup only after its manifest is gone, wherever the process dies", async () => {

@@ -7,7 +7,6 @@ import { readSegments } from "../../../lib/vault/segment-heads.ts";
 import { listSegments } from "../../../lib/vault/segment-index.ts";
 import { SegmentReader } from "../../../lib/vault/segment-reader.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
-import { verifyVault } from "../../../lib/vault/verify.ts";
 import { failingVault } from "../../support/failing-vault.ts";
 import { change, ship } from "../../support/memory-log.ts";
 import { newVaultKey, rotate } from "../../support/rotation.ts";
@@ -20,6 +19,7 @@ import {
   tickingClock,
   writeBackup,
 } from "../../support/vault-fixture.ts";
+import { verifyOne } from "../../support/verify.ts";
 
 const { trusted, decryption, breakGlass } = testKeys();
 const next = newVaultKey();
@@ -70,8 +70,7 @@ function copyOf(vault: MemoryTestVault): MemoryTestVault {
   return copy;
 }
 
-const verify = (vault: Vault, deep?: DecryptionKey) =>
-  verifyVault({ vault, source: SOURCE, trusted, ...(deep && { deep: [deep] }) });
+const verify = (vault: Vault, deep?: DecryptionKey) => verifyOne(vault, { trusted, ...(deep && { deep: [deep] }) });
 
 describe("a rotation of the vault key", () => {
   it("lets the new key open everything, and changes no blob that was there", async () => {

@@ -1,13 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { verifyVault } from "../../../lib/vault/verify.ts";
 import { change, shipped } from "../../support/memory-log.ts";
-import { type MemoryTestVault, SOURCE, testKeys, writeBackup } from "../../support/vault-fixture.ts";
+import { type MemoryTestVault, testKeys, writeBackup } from "../../support/vault-fixture.ts";
+import { verifyOne as verify } from "../../support/verify.ts";
 
-const { trusted, decryption } = testKeys();
-
-function verify(vault: MemoryTestVault, more: Partial<Parameters<typeof verifyVault>[0]> = {}) {
-  return verifyVault({ vault, source: SOURCE, trusted, ...more });
-}
+const { decryption } = testKeys();
 
 describe("verify, of log segments", () => {
   it("proves every segment, empty ones too, and counts each byte of them", async () => {
