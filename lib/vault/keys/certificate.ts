@@ -35,6 +35,10 @@ export async function certify(signingKey: SigningKey, certificate: Certificate):
   return `${input}.${signature.toString("base64url")}`;
 }
 
+/** Verified certificates by the key that vouches for them: the 60,000 records of a week's log have seven. */
+const verified = new WeakMap<KeyObject, Map<string, Certificate>>();
+const MAX_REMEMBERED = 1000;
+
 /** Reads the certificate of the record `name` by one of the trusted keys; also says which. Throws SIGNATURE_INVALID. */
 export function readCertificate(
   text: string,
@@ -53,16 +57,27 @@ export function readCertificate(
       },
     );
   }
-  if (!verifyEs256(`${header}.${claims}`, signature, signingKey.publicKey)) {
-    throw invalid(name, "its signature does not verify");
+  const known = verified.get(signingKey.publicKey) ?? new Map<string, Certificate>();
+  verified.set(signingKey.publicKey, known);
+  let certificate = known.get(text);
+  if (certificate === undefined) {
+    if (!verifyEs256(`${header}.${claims}`, signature, signingKey.publicKey)) {
+      throw invalid(name, "its signature does not verify");
+    }
+    certificate = readClaims(claims, name);
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    known.set(text, certificate);
   }
+  return { ...certificate, signingKeyId: kid };
+}
+
+function readClaims(claims: string, name: string): Certificate {
   const { publicKey, notBefore, notAfter, graceUntil } = parsePart(claims, claimsSchema, name);
   return {
     publicKey: readSpki(publicKey, name),
     notBefore: new Date(notBefore),
     notAfter: new Date(notAfter),
     ...(graceUntil !== undefined && { graceUntil: new Date(graceUntil) }),
-    signingKeyId: kid,
   };
 }
 

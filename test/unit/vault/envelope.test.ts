@@ -51,6 +51,15 @@ describe("a signed record", () => {
     });
   });
 
+  it("is not believed for a certificate that another key of the same name vouched for before", async () => {
+    const bytes = Buffer.from(JSON.stringify(await signed()));
+    expect(() => openEnvelope(bytes, "resguardo-run", trusted, "x")).not.toThrow();
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const others = new Map([[signer.signingKey.keyId, { publicKey }]]);
+    expect(() => openEnvelope(bytes, "resguardo-run", others, "x")).toThrow("certificate of its session key");
+    expect(() => openEnvelope(bytes, "resguardo-run", new Map(), "x")).toThrow("which is not trusted");
+  });
+
   it("verifies when it is the first that a session key signs, whatever time it took to make that key", async () => {
     const clock = tickingClock();
     const fresh = testKeys(clock).signer;
