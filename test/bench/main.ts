@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { runContest, type BenchRow, type Contest } from "./pairs.ts";
-import { describeDistribution, type Distribution, type Measurement } from "./distribution.ts";
+import { describeMeasured, measured, type MeasuredRow, type Measurement } from "./measurement.ts";
 import { openMysqlBench } from "./mysql/contests.ts";
 
 /** A bench's contests, and what has to be taken down afterwards. */
@@ -31,7 +31,7 @@ else {
 async function runBench(opened: Bench): Promise<number> {
   await using bench = opened;
   const rows: BenchRow[] = [];
-  const distributions: Distribution[] = [];
+  const measurements: MeasuredRow[] = [];
   const isChosen = ({ id }: { id: string }) => values.only === undefined || values.only === id;
   for (const contest of bench.contests.filter(isChosen)) {
     rows.push(await runContest(contest, Number(values.pairs), tell));
@@ -43,12 +43,12 @@ async function runBench(opened: Bench): Promise<number> {
     );
   }
   for (const measurement of bench.measurements.filter(isChosen)) {
-    const found = await measurement.run();
-    distributions.push(found);
-    tell(describeDistribution(found, measurement.p95AtMost));
+    const row = measured(measurement.id, await measurement.run());
+    measurements.push(row);
+    tell(describeMeasured(row));
   }
-  if (values.json) process.stdout.write(`${JSON.stringify({ rows, distributions }, undefined, 2)}\n`);
-  return rows.length + distributions.length > 0 ? 0 : 2;
+  if (values.json) process.stdout.write(`${JSON.stringify({ rows, measurements }, undefined, 2)}\n`);
+  return rows.length + measurements.length > 0 ? 0 : 2;
 }
 
 /** With --json standard output holds the one document only. */

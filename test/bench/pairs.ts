@@ -9,6 +9,11 @@ export interface Contest {
   id: string;
   /** What is to be reached: median of ours/peer. */
   ratioAtMost: number;
+  /** Makes ready what the runs need; what it adds to the stack is taken down after the last. */
+  open(resources: AsyncDisposableStack): Promise<Contenders>;
+}
+
+export interface Contenders {
   ours(): Promise<Run>;
   peer(): Promise<Run>;
 }
@@ -27,10 +32,12 @@ export interface BenchRow {
 
 /** Runs the pairs, ours and the peer's in turn, so that a drift of the machine meets both. `tell` gets a line a pair. */
 export async function runContest(contest: Contest, pairs: number, tell: (line: string) => void): Promise<BenchRow> {
+  await using resources = new AsyncDisposableStack();
+  const contenders = await contest.open(resources);
   const ours: Run[] = [];
   const peer: Run[] = [];
   for (let pair = 1; pair <= pairs; pair++) {
-    const [mine, theirs] = [await contest.ours(), await contest.peer()];
+    const [mine, theirs] = [await contenders.ours(), await contenders.peer()];
     ours.push(mine);
     peer.push(theirs);
     const ratio = mine.seconds / theirs.seconds;

@@ -1,14 +1,12 @@
-import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { createConnection } from "mysql2/promise";
 import { mysqlClient } from "../../../local/servers/mysql-programs.ts";
-import { type MysqlServer, startMysql } from "../../../local/servers/mysql.ts";
-import type { Contest } from "../pairs.ts";
-import { runNode, runShell, shellQuote } from "../run-process.ts";
+import type { Contenders, Contest } from "../pairs.ts";
+import { runCli, runShell, shellQuote } from "../run-process.ts";
+import { writePolicy } from "./policy.ts";
+import { checksums, loginOf, run, startPair } from "./servers.ts";
 
 const TRANSACTIONS = 100_000;
-const CHECKPOINTS = "resguardo_bench_replay";
-const PROGRAM = fileURLToPath(new URL("../../support/replay-process.ts", import.meta.url));
+const TABLES = "replayed.orders, replayed.accounts";
 
 const SCHEMA = `
 CREATE DATABASE replayed;
@@ -27,64 +25,43 @@ CREATE PROCEDURE work (times INT) BEGIN
     SET i = i + 1;
   END WHILE;
 END;
-CALL work(${TRANSACTIONS});
 `;
 
-/** Replay of many small transactions, each an insert and two updates, against `mysqlbinlog | mysql`. */
-export async function replayAgainstMysqlbinlog(resources: AsyncDisposableStack): Promise<Contest> {
-  const source = resources.use(await startMysql({ options: { max_binlog_size: "1G" } }));
-  const target = resources.use(await startMysql({ options: { server_id: 2 } }));
-  let expected = "";
-  const prepare = async (): Promise<void> => {
-    if (expected === "") expected = await makeLog(source);
-    const connection = await createConnection(target.url);
-    await connection.query("DROP DATABASE IF EXISTS replayed");
-    await connection.query(`DROP DATABASE IF EXISTS ${CHECKPOINTS}`);
-    await connection.end();
+/**
+ * Replay of many small transactions, each an insert and two updates, against `mysqlbinlog | mysql`. Ours is a whole restore: of
+ * a full backup made before them, and of the log out of the vault; theirs reads the server's file.
+ */
+export function replayAgainstMysqlbinlog(folder: string): Contest {
+  return { id: "replay-mysqlbinlog", ratioAtMost: 0.1, open: (resources) => openReplay(resources, folder) };
+}
+
+async function openReplay(resources: AsyncDisposableStack, folder: string): Promise<Contenders> {
+  const { source, target } = await startPair(resources);
+  const env = await writePolicy(folder, source, target, "replayed");
+  await run(source, SCHEMA);
+  await runCli(["backup", "bench"], env);
+  await run(source, `CALL replayed.work(${TRANSACTIONS})`);
+  await runCli(["ship", "bench"], env);
+  const expected = await checksums(source, TABLES);
+  const empty = (): Promise<void> => run(target, "DROP DATABASE IF EXISTS replayed");
+  const assertSame = async (): Promise<void> => {
+    if ((await checksums(target, TABLES)) !== expected) throw new Error("the replayed tables differ from the source's");
   };
   return {
-    id: "replay-mysqlbinlog",
-    ratioAtMost: 0.1,
     ours: async () => {
-      await prepare();
-      const run = await runNode(PROGRAM, [source.url, source.dataDir, target.url, CHECKPOINTS]);
-      await assertSame(target, expected);
-      return run;
+      await empty();
+      const restored = await runCli(["restore", "bench", "--target", "env:BENCH_TARGET_URL", "--scratch"], env);
+      await assertSame();
+      return restored;
     },
     peer: async () => {
-      await prepare();
-      const log = await mysqlClient("mysqlbinlog", [
-        "--skip-gtids",
-        "--disable-log-bin",
-        join(source.dataDir, "binlog.000001"),
-      ]);
+      await empty();
+      const file = join(source.dataDir, "binlog.000001");
+      const log = await mysqlClient("mysqlbinlog", ["--skip-gtids", "--disable-log-bin", file]);
       const client = await mysqlClient("mysql", ["--binary-mode", ...loginOf(target)]);
-      const run = await runShell(`${log.map(shellQuote).join(" ")} | ${client.map(shellQuote).join(" ")}`);
-      await assertSame(target, expected);
-      return run;
+      const replayed = await runShell(`${log.map(shellQuote).join(" ")} | ${client.map(shellQuote).join(" ")}`);
+      await assertSame();
+      return replayed;
     },
   };
-}
-
-async function makeLog(source: MysqlServer): Promise<string> {
-  const connection = await createConnection({ uri: source.url, multipleStatements: true });
-  await connection.query(SCHEMA);
-  await connection.end();
-  return checksums(source);
-}
-
-async function assertSame(target: MysqlServer, expected: string): Promise<void> {
-  if ((await checksums(target)) !== expected) throw new Error("the replayed tables differ from the source's");
-}
-
-async function checksums(server: MysqlServer): Promise<string> {
-  const connection = await createConnection(server.url);
-  const [rows] = await connection.query("CHECKSUM TABLE replayed.orders, replayed.accounts");
-  await connection.end();
-  return JSON.stringify(rows);
-}
-
-function loginOf(server: MysqlServer): string[] {
-  const { hostname, port, username, password } = new URL(server.url);
-  return [`--host=${hostname}`, `--port=${port}`, `--user=${username}`, `--password=${decodeURIComponent(password)}`];
 }

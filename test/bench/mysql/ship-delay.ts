@@ -1,18 +1,19 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createConnection } from "mysql2/promise";
 import { isTransactionHead, readTransactionHead } from "../../../lib/sources/mysql/binlog/gtid-event.ts";
 import { readLog } from "../../../lib/sources/mysql/binlog/log-stream.ts";
-import { openDirectoryVault } from "../../../lib/vault/storage/directory.ts";
+import { openContext } from "../../../lib/vault/context.ts";
 import { logPlace } from "../../../lib/vault/names.ts";
-import { startMysql } from "../../../local/servers/mysql.ts";
-import { logReader, segmentsOf } from "../../support/log-fixture.ts";
-import { SOURCE } from "../../support/vault-fixture.ts";
-import { distributionOf, type Measurement } from "../distribution.ts";
-import { runNode } from "../run-process.ts";
-import { SHIP_PROGRAM } from "./ship.ts";
+import { readValidSegments } from "../../../lib/vault/segment-heads.ts";
+import { listSegments } from "../../../lib/vault/segment-index.ts";
+import { SegmentReader } from "../../../lib/vault/segment-reader.ts";
+import { distributionOf, type Measurement } from "../measurement.ts";
+import { runCli } from "../run-process.ts";
+import { type BenchEnv, writePolicy } from "./policy.ts";
+import { startPair } from "./servers.ts";
 
+/** The default segment interval, and two seconds. */
+const P95_AT_MOST = 12;
 const PER_SECOND = 500;
 const SECONDS = 60;
 const CONNECTIONS = 4;
@@ -22,15 +23,13 @@ const TICK_MS = 20;
 export function shipDelay(folder: string): Measurement {
   return {
     id: "ship-delay",
-    // The default segment interval, and two seconds.
-    p95AtMost: 12,
     run: async () => {
-      await using server = await startMysql({ options: {} });
-      const path = join(folder, "delay-vault");
-      await mkdir(path, { recursive: true });
-      const shipping = runNode(SHIP_PROGRAM, [server.url, path, String(SECONDS + 5)]);
-      const [{ rssMb }] = await Promise.all([shipping, load(server.url)]);
-      return distributionOf("ship-delay", await delays(path), rssMb);
+      await using resources = new AsyncDisposableStack();
+      const { source, target } = await startPair(resources);
+      const env = await writePolicy(folder, source, target, "load_test");
+      const shipping = runCli(["ship", "bench", "--for", `${SECONDS + 5}s`], env);
+      const [{ rssMb }] = await Promise.all([shipping, load(source.url)]);
+      return distributionOf(await delays(env), P95_AT_MOST, rssMb);
     },
   };
 }
@@ -56,14 +55,18 @@ async function load(url: string): Promise<void> {
   await Promise.all(connections.map((connection) => connection.end()));
 }
 
-async function delays(folder: string): Promise<number[]> {
-  const vault = { name: "primary", storage: openDirectoryVault("primary", folder) };
-  const segments = await segmentsOf(vault);
+async function delays(env: BenchEnv): Promise<number[]> {
+  const context = await openContext(env);
+  const [vault] = context.vaults.values();
+  if (vault === undefined) throw new Error("the policy has no vault");
+  const query = { vault, source: "bench", trusted: await context.trustedKeys() };
+  const { entries } = await listSegments(query);
+  const segments = await Array.fromAsync(readValidSegments(query, entries));
   const storedMs = new Map<string, number>();
-  for await (const { name, createdAt } of vault.storage.data.list(logPlace(SOURCE).prefix)) {
+  for await (const { name, createdAt } of vault.storage.data.list(logPlace("bench").prefix)) {
     storedMs.set(name, createdAt.getTime());
   }
-  const reader = logReader(vault);
+  const reader = new SegmentReader(query, [await context.decryptionKey()]);
   const commitsMs: number[] = [];
   for await (const { events } of readLog(segments, (segment) => reader.read(segment))) {
     for (const event of events) {

@@ -1,21 +1,18 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { createConnection } from "mysql2/promise";
-import { openDirectoryVault } from "../../../lib/vault/storage/directory.ts";
 import { mysqlClient } from "../../../local/servers/mysql-programs.ts";
-import { type MysqlServer, startMysql } from "../../../local/servers/mysql.ts";
-import { segmentsOf } from "../../support/log-fixture.ts";
-import type { Contest } from "../pairs.ts";
-import { runNode, runShell, shellQuote } from "../run-process.ts";
-
-export const SHIP_PROGRAM: string = fileURLToPath(new URL("../../support/ship-once.ts", import.meta.url));
+import type { MysqlServer } from "../../../local/servers/mysql.ts";
+import type { Contenders, Contest } from "../pairs.ts";
+import { figuresOf, runCli, runShell, shellQuote } from "../run-process.ts";
+import { vaultIn, writePolicy } from "./policy.ts";
+import { loginOf, run, startPair } from "./servers.ts";
 
 const LOG_BYTES = 300e6;
 const FILE = "binlog.000001";
 
 const SCHEMA = `
-SET GLOBAL sync_binlog = 0, GLOBAL innodb_flush_log_at_trx_commit = 0;
+SET GLOBAL innodb_flush_log_at_trx_commit = 0;
 CREATE DATABASE shipped;
 USE shipped;
 CREATE TABLE orders (id BIGINT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(200), b VARCHAR(200), n INT);
@@ -30,62 +27,63 @@ CREATE PROCEDURE work (times INT) BEGIN
 END;
 `;
 
-/** Shipping a log that is there, against the stock tool piped through the same compressor and cipher. */
-export async function shipAgainstMysqlbinlog(
+interface Cipher {
+  seal: string;
+  unseal: string;
+}
+
+/**
+ * Shipping a log that is there, against the stock tool piped through the same compressor and cipher. Either is on the disk when
+ * it ends, and ours is hashed, signed and recorded too.
+ */
+export function shipAgainstMysqlbinlog(folder: string, cipher: Cipher): Contest {
+  return { id: "ship-mysqlbinlog", ratioAtMost: 1.2, open: (resources) => openShipping(resources, folder, cipher) };
+}
+
+async function openShipping(
   resources: AsyncDisposableStack,
   folder: string,
-  { seal, unseal }: { seal: string; unseal: string },
-): Promise<Contest> {
-  const source = resources.use(await startMysql({ options: { max_binlog_size: "1G" } }));
-  let isMade = false;
-  const emptyFolder = async (name: string): Promise<string> => {
-    if (!isMade) await makeLog(source);
-    isMade = true;
-    const path = join(folder, name);
-    await rm(path, { recursive: true, force: true });
-    await mkdir(path);
-    return path;
-  };
+  { seal, unseal }: Cipher,
+): Promise<Contenders> {
+  const { source, target } = await startPair(resources);
+  const env = await writePolicy(folder, source, target, "shipped");
+  await makeLog(source);
   return {
-    id: "ship-mysqlbinlog",
-    ratioAtMost: 1.2,
     ours: async () => {
-      const vault = await emptyFolder("ship-vault");
-      const run = await runNode(SHIP_PROGRAM, [source.url, vault]);
-      await assertShipped(vault);
-      return run;
+      await emptyFolder(vaultIn(folder));
+      const shipped = await runCli(["ship", "bench", "--json"], env);
+      const plainBytes = Number(figuresOf(shipped)["plainBytes"]);
+      if (!(plainBytes >= LOG_BYTES)) throw new Error(`${plainBytes} bytes of log were shipped`);
+      return shipped;
     },
     peer: async () => {
-      const raw = await emptyFolder("ship-raw");
+      const raw = await emptyFolder(join(folder, "raw"));
       const options = ["--read-from-remote-server", "--raw", `--result-file=${raw}/`, ...loginOf(source), FILE];
       const dump = (await mysqlClient("mysqlbinlog", options)).map(shellQuote).join(" ");
       const pipe = shellQuote(join(raw, FILE));
       const sealed = shellQuote(join(raw, "sealed"));
-      const run = await runShell(`mkfifo ${pipe}; (cat ${pipe} | ${seal} > ${sealed}) & ${dump}; wait $!`);
+      const shipped = await runShell(
+        `mkfifo ${pipe}; (cat ${pipe} | ${seal} > ${sealed}; sync ${sealed}) & ${dump}; wait $!`,
+      );
       await runShell(`test "$(cat ${sealed} | ${unseal} | wc -c)" -ge ${LOG_BYTES}`);
-      return run;
+      return shipped;
     },
   };
 }
 
+async function emptyFolder(path: string): Promise<string> {
+  await rm(path, { recursive: true, force: true });
+  await mkdir(path);
+  return path;
+}
+
 async function makeLog(source: MysqlServer): Promise<void> {
-  const connection = await createConnection({ uri: source.url, multipleStatements: true });
-  await connection.query(SCHEMA);
+  await run(source, SCHEMA);
+  const connection = await createConnection(source.url);
   for (let bytes = 0; bytes < LOG_BYTES;) {
     await connection.query("CALL shipped.work(2000)");
     const [rows] = await connection.query("SHOW BINARY LOGS");
     bytes = Number((rows as { File_size: number }[])[0]?.File_size);
   }
   await connection.end();
-}
-
-async function assertShipped(folder: string): Promise<void> {
-  const segments = await segmentsOf({ name: "primary", storage: openDirectoryVault("primary", folder) });
-  const bytes = segments.reduce((sum, { content }) => sum + content.data.plainBytes, 0);
-  if (bytes < LOG_BYTES) throw new Error(`the vault holds ${bytes} bytes of log, expected ${LOG_BYTES} at least`);
-}
-
-function loginOf(server: MysqlServer): string[] {
-  const { hostname, port, username, password } = new URL(server.url);
-  return [`--host=${hostname}`, `--port=${port}`, `--user=${username}`, `--password=${decodeURIComponent(password)}`];
 }
