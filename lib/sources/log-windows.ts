@@ -5,7 +5,7 @@ import type { DamagedSegment } from "../vault/segment-hours.ts";
 import { listSegments } from "../vault/segment-index.ts";
 import type { SegmentEntry } from "../vault/segment-place.ts";
 import type { EngineContent } from "../vault/manifest.ts";
-import { listRemovals } from "../vault/removal.ts";
+import { isGoneForGood, listRemovals } from "../vault/removal.ts";
 import { engineOf } from "./engines.ts";
 
 /** An interval in which every instant can be restored. A full backup without a log after it is one instant long. */
@@ -92,7 +92,7 @@ async function explainStarts(query: SegmentQuery, chains: readonly LogChain[]): 
   const removals = await listRemovals({ ...query, wanted });
   return chains.map((chain) => {
     const removal = removals.get(before(chain));
-    if (removal === undefined) return chain;
+    if (removal === undefined || !isGoneForGood(removal)) return chain;
     const message = `the log before it was removed by ${removal.reason}, announced at ${removal.announcedAt}`;
     return { ...chain, start: { reason: "removed", message } };
   });

@@ -1,6 +1,5 @@
-import { hourOf } from "./segment-hours.ts";
 import type { LogContents } from "./segment-index.ts";
-import type { SegmentEntry } from "./segment-place.ts";
+import { hourOf, type SegmentEntry } from "./segment-place.ts";
 
 /** Bounds of a merged blob. Its index and manifests are a few KB for each segment. */
 export interface MergeLimits {

@@ -1,4 +1,5 @@
 import { AppError, toAppError } from "../core/errors.ts";
+import { readBlobBytes } from "./blob-bytes.ts";
 import { type BlobContent, checked, checkFor, type Expected } from "./blob-check.ts";
 import { compareBlob } from "./compare-blob.ts";
 import type { TrustedKeys } from "./keys/key.ts";
@@ -39,7 +40,13 @@ async function createCopy({ from, to, ...request }: CopyBlobRequest): Promise<Bl
     checked(bytes, checkFor({ ...request, vault: from.name }), (found) => (content = found));
   const options = { ...(signal && { signal }), ...(onStreaming && { onStreaming }) };
   try {
-    await copyBetween({ from: from.storage.data, to: to.storage.data, name, watch, ...options });
+    await copyBetween({ from: from.storage.data, to: to.storage.data, name, watch, ...options }).catch(
+      async (error: unknown) => {
+        if (toAppError(error).code !== "BLOB_MISSING") throw error;
+        // A segment may lie there merged with others.
+        await to.storage.data.create(name, watch(readBlobBytes({ ...request, vault: from }, name)), options);
+      },
+    );
   } catch (error: unknown) {
     if (toAppError(error).code === "BLOB_EXISTS") return undefined;
     throw error;

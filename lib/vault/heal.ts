@@ -8,7 +8,7 @@ import type { TrustedKeys } from "./keys/key.ts";
 import type { SessionSigner } from "./keys/session-key.ts";
 import { idOfBlob } from "./names.ts";
 import { quarantineBlob } from "./quarantine.ts";
-import { listRemovals } from "./removal.ts";
+import { isGoneForGood, listRemovals } from "./removal.ts";
 import type { CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 
@@ -71,7 +71,7 @@ export async function healBlob(request: HealRequest): Promise<HealOutcome> {
 
 async function wasRemoved(request: HealRequest): Promise<boolean> {
   const id = idOfBlob(request.source, request.name);
-  return id !== undefined && (await listRemovals({ ...request, wanted: [id] })).has(id);
+  return id !== undefined && isGoneForGood((await listRemovals({ ...request, wanted: [id] })).get(id));
 }
 
 async function replace(request: HealRequest, found: Inspection, good: Vault): Promise<HealOutcome> {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type ErrorReport, reportError, toAppError } from "../core/errors.ts";
+import { readBlobBytes } from "./blob-bytes.ts";
 import { type BlobContent, checkFor, type Expected } from "./blob-check.ts";
 import type { TrustedKeys } from "./keys/key.ts";
 import type { CallOptions } from "./storage/storage.ts";
@@ -21,17 +22,17 @@ export type Inspection =
   | { state: "missing"; error: ErrorReport };
 
 /**
- * Reads a blob whole and judges it. Throws what the storage throws, and MANIFEST_VERSION: a record of a newer version is not
+ * Reads a blob whole, or a segment where it lies in a merged one, and judges it. Throws what the storage throws, and MANIFEST_VERSION: a record of a newer version is not
  * judged by an older one.
  */
 export async function inspectBlob(request: InspectRequest): Promise<Inspection> {
-  const { vault, name, signal } = request;
+  const { vault, name } = request;
   const check = checkFor({ ...request, vault: vault.name });
   const hash = createHash("sha256");
   let sizeBytes = 0;
   let wrong: unknown;
   try {
-    for await (const piece of vault.storage.data.read(name, undefined, signal ? { signal } : {})) {
+    for await (const piece of readBlobBytes(request, name)) {
       hash.update(piece);
       sizeBytes += piece.length;
       // What is wrong may be seen early; the rest is read for the hash of what was found.

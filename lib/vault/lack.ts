@@ -2,7 +2,7 @@ import { toAppError } from "../core/errors.ts";
 import type { TrustedKeys } from "./keys/key.ts";
 import { fullPlace, idOfBlob, idOfRecord, KEYS_PREFIX, logPlace, namesOutsideData } from "./names.ts";
 import { withoutHeld } from "./held-segments.ts";
-import { listRemovals } from "./removal.ts";
+import { isGoneForGood, listRemovals } from "./removal.ts";
 import { segmentIdsInName } from "./segment-blobs.ts";
 import type { BlobStat, CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
@@ -91,6 +91,6 @@ async function withoutRemoved(query: LackQuery, found: LackedBlob[]): Promise<La
   const { to, source } = query;
   const ids = found.flatMap(({ name }) => idOfBlob(source, name) ?? []);
   const removals = await listRemovals({ ...query, vault: to, wanted: ids });
-  const blobs = found.filter(({ name }) => !removals.has(idOfBlob(source, name) ?? ""));
+  const blobs = found.filter(({ name }) => !isGoneForGood(removals.get(idOfBlob(source, name) ?? "")));
   return { blobs: blobs.toSorted((a, b) => (a.name < b.name ? -1 : 1)), removed: found.length - blobs.length };
 }

@@ -4,8 +4,7 @@ import type { TrustedKeys } from "./keys/key.ts";
 import { type MergedIndex, parseMergedIndex } from "./merged-index.ts";
 import { readRange } from "./read-range.ts";
 import { listSegmentBlobs, type LogBlob, type SegmentBlobQuery } from "./segment-blobs.ts";
-import type { SegmentEntry, SegmentPlace } from "./segment-place.ts";
-import { SEGMENT_HEAD_BYTES } from "./segment-place.ts";
+import { hourOf, SEGMENT_HEAD_BYTES, type SegmentEntry, type SegmentPlace } from "./segment-place.ts";
 
 /*
  * A merged blob: "RSGM" | length of the signed index (u32le) | the index | the signed manifests of its segments, one after
@@ -62,6 +61,7 @@ export async function readMerged(query: MergedQuery, blob: LogBlob): Promise<Val
 export async function findInMerged(query: MergedQuery, id: string): Promise<SegmentPlace | undefined> {
   // The one that is looked for may be the last of its blob.
   for await (const blob of listSegmentBlobs(query, id.slice(0, -1))) {
+    if (hourOf(blob.lastId) > hourOf(id)) return undefined;
     if (blob.mergedId === undefined) continue;
     const merged = await readMerged(query, blob);
     const part = merged.state === "valid" ? merged.parts.find((entry) => entry.id === id) : undefined;
@@ -71,24 +71,34 @@ export async function findInMerged(query: MergedQuery, id: string): Promise<Segm
 }
 
 async function readValid(query: MergedQuery, blob: LogBlob): Promise<ValidMerged> {
-  const { vault, source, trusted, signal } = query;
-  const { name, sizeBytes, lastId, mergedId } = blob;
+  const { name, sizeBytes } = blob;
+  const index = await readMergedIndex(query, blob);
+  const { content } = index;
+  const { headBytes, parts } = placesIn(name, index);
+  const expected = parts.at(-1)?.merged?.endOffset;
+  if (sizeBytes !== expected) throw damaged(name, `has ${sizeBytes} bytes, expected ${expected}`);
+  return { state: "valid", blob, content, headBytes, parts };
+}
+
+/** The signed index of a merged blob, whatever is behind it. */
+export interface StoredIndex {
+  envelope: Buffer;
+  content: MergedIndex;
+}
+
+/** Reads and verifies an index alone. Throws as `openMergedIndex`, and what the storage throws. */
+export async function readMergedIndex(
+  { vault, source, trusted, signal }: MergedQuery,
+  { name, sizeBytes, lastId, mergedId }: LogBlob,
+): Promise<StoredIndex> {
   const options = signal ? { signal } : {};
   let head = await readRange(vault, name, 0, Math.min(FIRST_READ_BYTES, sizeBytes), options);
   const headBytes = MERGED_PREFIX_BYTES + indexBytesOf(name, head);
   if (headBytes > head.length) {
     head = Buffer.concat([head, await readRange(vault, name, head.length, headBytes - head.length, options)]);
   }
-  const content = openMergedIndex(
-    { source, name, lastId, mergedId, trusted },
-    head.subarray(MERGED_PREFIX_BYTES, headBytes),
-  );
-  const manifestBytes = content.parts.reduce((sum, part) => sum + part.manifestBytes, 0);
-  const dataBytes = content.parts.reduce((sum, part) => sum + part.dataBytes, 0);
-  if (sizeBytes !== headBytes + manifestBytes + dataBytes) {
-    throw damaged(name, `has ${sizeBytes} bytes, expected ${headBytes + manifestBytes + dataBytes}`);
-  }
-  return { state: "valid", blob, content, headBytes, parts: placesOf(content, name, headBytes, manifestBytes) };
+  const envelope = head.subarray(MERGED_PREFIX_BYTES, headBytes);
+  return { envelope, content: openMergedIndex({ source, name, lastId, mergedId, trusted }, envelope) };
 }
 
 /** What the index of a merged blob has to say of itself. */
@@ -121,16 +131,19 @@ export function indexBytesOf(name: string, prefix: Buffer): number {
   return indexBytes;
 }
 
-function placesOf({ parts }: MergedIndex, blob: string, headBytes: number, allManifestBytes: number): SegmentEntry[] {
+/** Where the parts of a merged blob lie that has this index. */
+export function placesIn(blob: string, { envelope, content }: StoredIndex): Pick<ValidMerged, "headBytes" | "parts"> {
+  const headBytes = MERGED_PREFIX_BYTES + envelope.length;
   let manifestOffset = headBytes;
-  let dataOffset = headBytes + allManifestBytes;
-  const endOffset = parts.reduce((end, { dataBytes }) => end + dataBytes, dataOffset);
-  return parts.map(({ manifestBytes, dataBytes, ...facts }) => {
+  let dataOffset = content.parts.reduce((end, { manifestBytes }) => end + manifestBytes, headBytes);
+  const endOffset = content.parts.reduce((end, { dataBytes }) => end + dataBytes, dataOffset);
+  const parts = content.parts.map(({ manifestBytes, dataBytes, ...facts }) => {
     const merged = { blob, manifestOffset, manifestBytes, dataOffset, endOffset, sha256: facts.sha256 };
     manifestOffset += manifestBytes;
     dataOffset += dataBytes;
     return { ...facts, sizeBytes: SEGMENT_HEAD_BYTES + manifestBytes + dataBytes, merged };
   });
+  return { headBytes, parts };
 }
 
 function damaged(name: string, what: string): AppError {

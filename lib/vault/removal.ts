@@ -203,6 +203,13 @@ export async function listRemovals(
   return announced;
 }
 
+/**
+ * Whether what was announced is gone for good. What another record replaces has to be found in that: where it is not, it is missing.
+ */
+export function isGoneForGood(item: RemovedItem | undefined): boolean {
+  return item !== undefined && item.replacedBy === undefined;
+}
+
 /** The records themselves, oldest first, each verified. */
 export function listRemovalRecords(query: RemovalQuery): Promise<RemovalEntry[]> {
   return Array.fromAsync(listRecords({ ...query, kind: removalKind }));

@@ -6,7 +6,7 @@ import type { SegmentBlob } from "./segment-blobs.ts";
 import { factsOf, segmentFacts } from "./segment-facts.ts";
 import type { SegmentQuery } from "./segment-head.ts";
 import { readSegments } from "./segment-heads.ts";
-import type { SegmentEntry } from "./segment-place.ts";
+import { hourOf, type SegmentEntry } from "./segment-place.ts";
 import type { StateStore } from "./storage/storage.ts";
 
 /*
@@ -32,13 +32,7 @@ export interface SegmentList {
   damaged: DamagedSegment[];
 }
 
-const HOUR_DIGITS = "20261121T23".length;
 const HOURS_IN_FLIGHT = 4;
-
-/** The hour of a segment by its id: `20261121T23`. */
-export function hourOf(id: string): string {
-  return id.slice(0, HOUR_DIGITS);
-}
 
 /** The segments in blobs of their own, given in the order of their ids. Throws what the storage throws. */
 export async function readSegmentHours(query: SegmentQuery, blobs: readonly SegmentBlob[]): Promise<SegmentList> {

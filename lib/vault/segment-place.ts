@@ -27,3 +27,10 @@ export interface MergedPlace {
 
 /** A segment as planning sees it. */
 export type SegmentEntry = SegmentFacts & SegmentPlace;
+
+const HOUR_DIGITS = "20261121T23".length;
+
+/** The hour of a segment by its id: `20261121T23`. Segments that lie in one blob are of one hour. */
+export function hourOf(id: string): string {
+  return id.slice(0, HOUR_DIGITS);
+}

@@ -16,6 +16,7 @@ import { type Context, openContext, vaultsOf } from "../../../lib/vault/context.
 import { findSuperseded, removeSuperseded } from "../../../lib/vault/merged-originals.ts";
 import { listSegmentBlobs } from "../../../lib/vault/segment-blobs.ts";
 import { readLogContents } from "../../../lib/vault/segment-index.ts";
+import { startTestAzurite, type TestAzurite } from "../../support/azurite.ts";
 import { connectTo, startTestMysql, type TestMysql } from "../../support/mysql.ts";
 import { makeWorkspace, type Workspace } from "../../support/workspace.ts";
 
@@ -29,16 +30,19 @@ const ROUNDS_AGO = [30 * 60, 30 * 60 - 10, 30 * 60 - 20, 28 * 60, 28 * 60 - 10, 
 
 let source: TestMysql;
 let target: TestMysql;
+let azurite: TestAzurite;
 let workspace: Workspace;
 let context: Context;
 /** The time after each round's row, by the server. */
 const marks: string[] = [];
 
 beforeAll(async () => {
-  [source, target] = await Promise.all([startTestMysql(), startTestMysql()]);
+  [source, target, azurite] = await Promise.all([startTestMysql(), startTestMysql(), startTestAzurite()]);
   const schedule = { full: "0 0 3 * * *", ship: "0 * * * * *", verify: "0 30 * * * *" };
-  const env = { SHOP_URL: source.url, TARGET_URL: target.url };
-  workspace = await makeWorkspace(env, { databases: ["shop"], schedule, log: { segmentEvery: "1s" } });
+  const env = { SHOP_URL: source.url, TARGET_URL: target.url, OFFSITE: azurite.connectionString };
+  const offsite = { kind: "azure-blob", connectionString: { env: "OFFSITE" }, container: "resguardo" };
+  const policy = { vaults: { primary: { kind: "directory", path: "primary" }, offsite } };
+  workspace = await makeWorkspace(env, { databases: ["shop"], schedule, log: { segmentEvery: "1s" } }, policy);
   context = await workspace.open();
   await run(source, "CREATE DATABASE shop; CREATE TABLE shop.items (id INT PRIMARY KEY, v VARCHAR(40))");
   const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
@@ -53,7 +57,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   await workspace[Symbol.asyncDispose]();
-  await Promise.all([source.stop(), target.stop()]);
+  await Promise.all([source.stop(), target.stop(), azurite[Symbol.asyncDispose]()]);
 });
 
 async function run(server: TestMysql, sql: string): Promise<void> {

@@ -3,10 +3,13 @@ import { AppError } from "../../../lib/core/errors.ts";
 import { readDamage } from "../../../lib/vault/damage.ts";
 import { openEnvelope } from "../../../lib/vault/envelope.ts";
 import { healBlob, type HealRequest } from "../../../lib/vault/heal.ts";
+import { logPlace } from "../../../lib/vault/names.ts";
 import { recordRemoval } from "../../../lib/vault/removal.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
+import { announce } from "../../support/announce.ts";
 import { failingVault } from "../../support/failing-vault.ts";
 import { bytesOf, type BlobKind, contentsOf, replaceBlob, twoVaults } from "../../support/two-vaults.ts";
+import { merge } from "../../support/merge.ts";
 import { change } from "../../support/memory-log.ts";
 import { SOURCE, TOOL } from "../../support/vault-fixture.ts";
 
@@ -115,6 +118,31 @@ describe("healing", () => {
     replaceBlob(vaults[1], names.data, undefined);
     const [primary, offsite] = vaults;
     expect(await healBlob(requestOf(fixture, "data", offsite, [primary]))).toMatchObject({ state: "lost" });
+  });
+
+  it("finds a segment where it lies merged in the other vault, also one whose own blob was given up for a merged one", async () => {
+    const fixture = await twoVaults();
+    const [primary, offsite] = fixture.vaults;
+    const { names, segments } = fixture;
+    const before = bytesOf(primary, names.segment);
+    await merge(offsite, segments);
+    for (const id of segments) offsite.storage.blobs.delete(logPlace(SOURCE).nameOf(id));
+    change(primary, names.segment, -1);
+    expect(await healPrimary(fixture, "segment")).toMatchObject({ state: "healed", from: "offsite" });
+    expect(bytesOf(primary, names.segment)).toEqual(before);
+    await announce(primary, [{ kind: "segment", id: segments[1] ?? "", sizeBytes: 1, replacedBy: segments[2] ?? "" }]);
+    replaceBlob(primary, names.segment, undefined);
+    expect(await healPrimary(fixture, "segment")).toMatchObject({ state: "healed", from: "offsite" });
+    expect(bytesOf(primary, names.segment)).toEqual(before);
+  });
+
+  it("leaves a segment alone that lies merged in the vault itself", async () => {
+    const fixture = await twoVaults();
+    const [primary] = fixture.vaults;
+    await merge(primary, fixture.segments);
+    replaceBlob(primary, fixture.names.segment, undefined);
+    expect(await healPrimary(fixture, "segment")).toEqual({ state: "good" });
+    expect(primary.storage.blobs.has(fixture.names.segment)).toBe(false);
   });
 
   it("removes nothing while the other vault can't be asked", async () => {
