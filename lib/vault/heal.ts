@@ -8,12 +8,13 @@ import type { TrustedKeys } from "./keys/key.ts";
 import type { SessionSigner } from "./keys/session-key.ts";
 import { idOfBlob } from "./names.ts";
 import { quarantineBlob } from "./quarantine.ts";
+import { rebuildMerged, type Rebuilt, writeRebuilt } from "./rebuild-merged.ts";
 import { isGoneForGood, listRemovals } from "./removal.ts";
 import type { CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 
 /*
- * bad -> a good copy is found in another vault -> kept aside with a note -> removed -> created again, read back -> said: healed
+ * bad -> a good copy is found in another vault, or for merged log in parts -> kept aside with a note -> removed -> created again, read back -> said: healed
  *     -> none is found, or the storage refuses -> said: bad, and nothing that needs the blob is offered any more
  * Nothing is removed before a good copy was read whole. Killed at any step, the blob is bad or missing, and the next look heals it.
  */
@@ -39,7 +40,7 @@ export type HealOutcome =
   | { state: "good" }
   /** It was removed on purpose, by a signed announcement in that vault: nothing is brought back. */
   | { state: "removed" }
-  /** Replaced by the copy of the vault `from`, and read back. `quarantine` is where the bad bytes lie, if there were any. */
+  /** Replaced by the copy of the vault `from` (or put together from the vaults that are named there), and read back. `quarantine` is where the bad bytes lie, if there were any. */
   | { state: "healed"; from: string; quarantine?: string }
   /** It could be good again: another vault can't be asked, or this one refuses. Not offered until then. */
   | { state: "unhealed"; error: ErrorReport }
@@ -59,9 +60,10 @@ export async function healBlob(request: HealRequest): Promise<HealOutcome> {
   }
   if (await wasRemoved(request)) return { state: "removed" };
   const search = await findGood(request);
-  if (search.good === undefined) return giveUp(request, search);
+  const good = search.good ?? (await rebuildMerged(request));
+  if (good === undefined) return giveUp(request, search);
   try {
-    return await replace(request, found, search.good);
+    return await replace(request, found, good);
   } catch (error: unknown) {
     request.signal?.throwIfAborted();
     if (!["storage", "verify"].includes(toAppError(error).kind)) throw error;
@@ -74,11 +76,15 @@ async function wasRemoved(request: HealRequest): Promise<boolean> {
   return id !== undefined && isGoneForGood((await listRemovals({ ...request, wanted: [id] })).get(id));
 }
 
-async function replace(request: HealRequest, found: Inspection, good: Vault): Promise<HealOutcome> {
+async function replace(request: HealRequest, found: Inspection, good: Vault | Rebuilt): Promise<HealOutcome> {
   const { vault } = request;
   const quarantine = found.state === "bad" ? await quarantineBlob({ ...request, found: found.content }) : undefined;
-  await copyBlob({ ...request, from: good, to: vault });
-  const how = { from: good.name, ...(quarantine !== undefined && { quarantine }) };
+  let from: string;
+  if ("storage" in good) {
+    await copyBlob({ ...request, from: good, to: vault });
+    from = good.name;
+  } else from = await writeRebuilt(request);
+  const how = { from, ...(quarantine !== undefined && { quarantine }) };
   await say(request, { state: "healed", where: [vault.name], ...how });
   return { state: "healed", ...how };
 }

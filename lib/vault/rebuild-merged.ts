@@ -1,9 +1,13 @@
 import { createHash } from "node:crypto";
 import { toAppError } from "../core/errors.ts";
-import { encodeMergedHead, type MergedQuery, placesIn, readMergedIndex, type StoredIndex } from "./merged-blob.ts";
-import { idsInMergedName } from "./names.ts";
+import { checked, checkFor } from "./blob-check.ts";
+import { compareBlob } from "./compare-blob.ts";
+import { damagedBlob } from "./damaged-blob.ts";
+import { encodeMergedHead, placesIn, readMergedIndex, type StoredIndex } from "./merged-blob.ts";
+import { idsInMergedName, quarantineName } from "./names.ts";
 import { openManifest, readManifest, type SegmentQuery } from "./segment-head.ts";
 import type { SegmentEntry, SegmentPlace } from "./segment-place.ts";
+import type { BlobStat } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 
 /*
@@ -29,14 +33,16 @@ interface SoundPart {
   place: SegmentPlace;
 }
 
-/** Undefined where a segment of it, or its index, is nowhere whole. Throws the signal's reason. */
+/** Undefined where a segment of it, or its index, is nowhere whole, and for a blob that is not a merged one. Throws the signal's reason. */
 export async function rebuildMerged(request: RebuildRequest): Promise<Rebuilt | undefined> {
   const queries = [request.vault, ...request.others].map((vault) => ({ ...request, vault }));
-  const index = await findIndex(queries, request);
+  if (idsInMergedName(request.source, request.name) === undefined) return undefined;
+  const copies = await findCopies(queries, request.name);
+  const index = await findIndex(copies, request);
   if (index === undefined) return undefined;
   const sound: SoundPart[] = [];
   for (const part of placesIn(request.name, index).parts) {
-    const found = await findSound(queries, part);
+    const found = await findSound(queries, copies, part);
     if (found === undefined) return undefined;
     sound.push(found);
   }
@@ -44,20 +50,62 @@ export async function rebuildMerged(request: RebuildRequest): Promise<Rebuilt | 
   return { from, bytes: () => bytesOf(index, sound) };
 }
 
-async function findIndex(queries: readonly MergedQuery[], { source, name }: RebuildRequest) {
-  const ids = idsInMergedName(source, name);
-  if (ids === undefined) return undefined;
-  return firstThatAnswers(queries, async (query) => {
-    const stat = await query.vault.storage.data.stat(name);
-    return stat && readMergedIndex(query, { ...stat, ...ids });
-  });
+/**
+ * Writes the blob in its place, which is free by now, and reads it back; returns the names of the vaults that it was taken from. What
+ * was moved aside counts as well, so it is looked for anew. Throws BLOB_DAMAGED, and what the storage throws.
+ */
+export async function writeRebuilt(request: RebuildRequest): Promise<string> {
+  const { vault, name, signal } = request;
+  const rebuilt = await rebuildMerged(request);
+  if (rebuilt === undefined) throw damagedBlob(vault.name, name, "segments that are whole nowhere any more", "others");
+  const check = checkFor({ ...request, vault: vault.name, expected: "record" });
+  const bytes = checked(rebuilt.bytes(), check);
+  const created = await vault.storage.data.create(name, bytes, signal ? { signal } : {});
+  await compareBlob({ vault, name, offset: 0 }, created, { signal, onRead: () => {} });
+  return rebuilt.from;
 }
 
-/** In the merged blob itself or in a blob of its own, in any vault. */
-async function findSound(queries: readonly SegmentQuery[], part: SegmentEntry): Promise<SoundPart | undefined> {
-  const places: SegmentPlace[] = [part, { id: part.id, sizeBytes: part.sizeBytes }];
-  const candidates = places.flatMap((place) => queries.map((query) => ({ query, place })));
-  return firstThatAnswers(candidates, async (candidate) => ((await isSound(candidate, part)) ? candidate : undefined));
+/** A blob that has the bytes of the merged one, or had: its own name, or where it was moved aside. */
+interface Copy {
+  query: SegmentQuery;
+  stat: BlobStat;
+}
+
+async function findCopies(queries: readonly SegmentQuery[], name: string): Promise<Copy[]> {
+  const copies: Copy[] = [];
+  for (const query of queries) {
+    const { data } = query.vault.storage;
+    await firstThatAnswers([query], async () => {
+      const stat = await data.stat(name);
+      if (stat) copies.push({ query, stat });
+      for await (const aside of data.list(quarantineName(name, ""))) {
+        if (!aside.name.endsWith(".json")) copies.push({ query, stat: aside });
+      }
+      return undefined;
+    });
+  }
+  return copies;
+}
+
+async function findIndex(copies: readonly Copy[], { source, name }: RebuildRequest): Promise<StoredIndex | undefined> {
+  const ids = idsInMergedName(source, name);
+  if (ids === undefined) return undefined;
+  return firstThatAnswers(copies, ({ query, stat }) => readMergedIndex(query, { ...stat, ...ids }));
+}
+
+/** In a copy of the merged blob or in a blob of its own, in any vault. */
+async function findSound(
+  queries: readonly SegmentQuery[],
+  copies: readonly Copy[],
+  part: SegmentEntry,
+): Promise<SoundPart | undefined> {
+  const { id, sizeBytes, merged } = part;
+  const inCopies = copies.map(({ query, stat }) => {
+    return { query, place: { id, sizeBytes, merged: merged && { ...merged, blob: stat.name } } };
+  });
+  const alone = queries.map((query) => ({ query, place: { id, sizeBytes } }));
+  const isIt = async (candidate: SoundPart) => ((await isSound(candidate, part)) ? candidate : undefined);
+  return firstThatAnswers<SoundPart, SoundPart>([...inCopies, ...alone], isIt);
 }
 
 async function isSound({ query, place }: SoundPart, { sha256 }: SegmentEntry): Promise<boolean> {

@@ -136,6 +136,34 @@ describe("healing", () => {
     expect(bytesOf(primary, names.segment)).toEqual(before);
   });
 
+  it("puts a merged blob together that is damaged in both vaults, in different segments", async () => {
+    for (const failAt of [undefined, ...Array.from({ length: 40 }, (_, index) => index + 1)]) {
+      const fixture = await twoVaults();
+      const [primary, offsite] = fixture.vaults;
+      const { merged } = fixture.names;
+      const before = bytesOf(primary, merged);
+      change(primary, merged, -1);
+      change(offsite, merged, -(before.length - bytesOfHead(before)) + 50);
+      const request = requestOf(fixture, "merged", primary, [offsite]);
+      if (failAt !== undefined) {
+        const dying = failingVault(primary, { failAt });
+        await healBlob({ ...request, vault: dying }).catch(() => undefined);
+        if (dying.operations < failAt) return;
+      }
+      const outcome = await healBlob(request);
+      if (failAt === undefined) expect(outcome).toMatchObject({ state: "healed", from: "primary, offsite" });
+      expect(["healed", "good"]).toContain(outcome.state);
+      expect(bytesOf(primary, merged)).toEqual(before);
+      expect(await healBlob(requestOf(fixture, "merged", offsite, [primary]))).toMatchObject({ from: "primary" });
+    }
+  }, 120_000);
+
+  it("gives a merged blob up of which a segment is whole nowhere", async () => {
+    const fixture = await twoVaults();
+    for (const vault of fixture.vaults) change(vault, fixture.names.merged, -1);
+    expect(await healPrimary(fixture, "merged")).toMatchObject({ state: "lost" });
+  });
+
   it("leaves a segment alone that lies merged in the vault itself", async () => {
     const fixture = await twoVaults();
     const [primary] = fixture.vaults;
@@ -194,3 +222,8 @@ describe("healing", () => {
     }
   });
 });
+
+/** Where the manifests of a merged blob start. */
+function bytesOfHead(bytes: Buffer): number {
+  return 8 + bytes.readUInt32LE(4);
+}
