@@ -86,7 +86,7 @@ function describeComparison({ checks, notCarriedOver }: RestoreOutcome): string[
 /** The line of a drill that passed: what was promised, what was reached, and the receipt that proves it. */
 export function describeDrill(receipt: Receipt): string[] {
   const { rows, tables, transactions, reachedAt, rowsLost, ...figures } = receipt.details.figures;
-  const { rpoSeconds, rpoPromisedSeconds, rtoSeconds, rtoPromisedSeconds } = figures;
+  const { rpoSeconds, rpoPromisedSeconds, rtoSeconds, rtoPromisedSeconds, heartbeatRpoSeconds } = figures;
   const took = (amount: unknown): string => formatDuration(Number(amount) * 1000);
   return [
     [
@@ -94,6 +94,7 @@ export function describeDrill(receipt: Receipt): string[] {
       ...(transactions === null ? [] : [`replayed ${formatCount(Number(transactions))} transactions to ${reachedAt}`]),
       ...(rowsLost === null ? [] : [`${formatCount(Number(rowsLost))} rows lost`]),
       `RPO ${took(rpoSeconds)} of ${took(rpoPromisedSeconds)}`,
+      ...(typeof heartbeatRpoSeconds === "number" ? [`${took(heartbeatRpoSeconds)} by the restored heartbeat`] : []),
       `RTO ${took(rtoSeconds)} of ${took(rtoPromisedSeconds)}`,
       `receipt ${receipt.id}`,
     ].join(", "),

@@ -152,7 +152,7 @@ const mysqlSource = z.strictObject({
         .boolean()
         .default(false)
         .describe(
-          "Write resguardo.heartbeat on the source once a minute; the account needs CREATE, INSERT and UPDATE there.",
+          "Write resguardo.heartbeat on the source once a minute; the account needs CREATE, INSERT and UPDATE there. Where `databases` names what to back up, name resguardo too, once it is there: drills then tell the RPO that the restored rows show.",
         ),
     })
     .prefault({})

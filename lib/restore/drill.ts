@@ -72,9 +72,9 @@ function judge(source: SourcePolicy, outcome: RestoreOutcome, startedAt: Date): 
     rpoPromisedSeconds: parseDuration(source.rpo) / 1000,
     rtoPromisedSeconds: parseDuration(source.rto) / 1000,
   };
-  // The instant is by the source's clock, which may be ahead of this one.
-  const rpoSeconds = Math.max(0, (startedAt.getTime() - Date.parse(reached.at)) / 1000);
+  const rpoSeconds = secondsBetween(reached.at, startedAt);
   const measured = { rpoSeconds, rtoSeconds: outcome.seconds };
+  const { heartbeatAt } = outcome;
   const steps = Object.fromEntries(outcome.steps.map(({ name, seconds }) => [`${name}Seconds`, seconds]));
   const figures = {
     backup,
@@ -92,10 +92,17 @@ function judge(source: SourcePolicy, outcome: RestoreOutcome, startedAt: Date): 
     logBytes: outcome.replayed?.logBytes ?? null,
     ...promised,
     ...measured,
+    heartbeatAt,
+    heartbeatRpoSeconds: heartbeatAt === null ? null : secondsBetween(heartbeatAt, startedAt),
     ...steps,
   };
   const error = findFault(source, outcome, { ...promised, ...measured });
   return { figures, checks, ...(error && { error: reportError(error) }) };
+}
+
+/** The instant is by the source's clock, which may be ahead of this one. */
+function secondsBetween(instant: string, startedAt: Date): number {
+  return Math.max(0, (startedAt.getTime() - Date.parse(instant)) / 1000);
 }
 
 type Judged = Record<"rpoSeconds" | "rpoPromisedSeconds" | "rtoSeconds" | "rtoPromisedSeconds", number>;

@@ -76,6 +76,8 @@ export interface RestoreOutcome extends Omit<RestoreReport, "isReplaying">, Orig
   replayed: Omit<ReplayReport, "checks" | "notCarriedOver"> | null;
   /** Committed until `reached.at` and not restored; null where that is not known. */
   rowsLost: number | null;
+  /** The source's last heartbeat among the restored rows; null where the policy has none, or it was not restored. */
+  heartbeatAt: string | null;
 }
 
 /** A restore of which everything is found and nothing is done. */
@@ -84,6 +86,8 @@ export interface PreparedRestore {
   request: RestoreRequest;
   reader: BackupReader;
   found: FoundPoint;
+  /** The source writes a heartbeat, so that restored rows tell how new they are. */
+  hasHeartbeat: boolean;
 }
 
 /** What a restore would do; changes nothing. Throws NO_BACKUP, TIME_OUTSIDE_WINDOW and what reading the vault throws. */
@@ -145,7 +149,8 @@ export async function prepareRestore(context: Context, options: RestoreOptions):
     if (begun !== undefined && begun !== found.full.id)
       found = await find(windows.map((window) => onlyFull(window, begun)));
   }
-  return { engine, request, reader: await openFound(context, found.full, options.signal), found };
+  const reader = await openFound(context, found.full, options.signal);
+  return { engine, request, reader, found, hasHeartbeat: source.log.heartbeatTable };
 }
 
 function onlyFull(window: FoundWindow, id: string): FoundWindow {
@@ -185,6 +190,7 @@ export async function runRestore(prepared: PreparedRestore): Promise<RestoreOutc
     seconds: (performance.now() - started) / 1000,
     identical: allOk(checks),
     ...reachedBy(prepared, replay),
+    heartbeatAt: prepared.hasHeartbeat ? await engine.readHeartbeat(request, reader) : null,
     replayed: "transactions" in replayed ? replayed : null,
   };
 }

@@ -224,6 +224,8 @@ export interface SourceEngine {
    * `restore` then says `isReplaying`.
    */
   replay(request: RestoreRequest, reader: BackupReader, log: LogToReplay): Promise<ReplayReport>;
+  /** The source's last heartbeat in what was restored; null where it includes none. */
+  readHeartbeat(request: RestoreRequest, reader: BackupReader): Promise<string | null>;
   /** Ends a restore after its comparison: what was kept disabled is enabled, and the record of its steps is removed. */
   finishRestore(request: RestoreRequest, reader: BackupReader): Promise<void>;
   /** Removes what unfinished restores of this backup's source made on the target, by their records there, and nothing else. */

@@ -4,6 +4,7 @@ import { holdsTransaction, readMysqlChanges } from "./changes.ts";
 import { compareMysql } from "./compare.ts";
 import { findBegun } from "./find-begun.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
+import { readHeartbeat } from "./heartbeat-table.ts";
 import { planMysqlRestore, RESTORE_RATES } from "./plan.ts";
 import { preflightMysql } from "./preflight.ts";
 import { placeInLog, placeOfTransaction } from "./place-in-log.ts";
@@ -28,6 +29,7 @@ export const mysqlEngine: SourceEngine = {
   compare: compareMysql,
   surveyLog: surveyRestored,
   replay: replayRestored,
+  readHeartbeat,
   finishRestore,
   removeRestored,
   changes: readMysqlChanges,
