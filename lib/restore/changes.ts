@@ -4,7 +4,7 @@ import type { ChangesQuery, ChangesReport } from "../sources/changes.ts";
 import { engineOf } from "../sources/engines.ts";
 import type { SourceEngine } from "../sources/engine.ts";
 import { type Context, vaultsOf } from "../vault/context.ts";
-import { logChains } from "../vault/segment-chain.ts";
+import { logChains, startBefore } from "../vault/segment-chain.ts";
 import { readSegment, type SegmentQuery } from "../vault/segment-head.ts";
 import { assertValid, readValidSegments } from "../vault/segment-heads.ts";
 import { listSegments } from "../vault/segment-index.ts";
@@ -69,13 +69,6 @@ async function chooseSegments(
     ({ firstCommitAt }) => firstCommitAt !== null && (!toMs || Date.parse(firstCommitAt) <= toMs + 1),
   );
   return segments.slice(startBefore(segments, first), last + 1);
-}
-
-/** Back to a segment before which nothing is unfinished. */
-function startBefore(segments: readonly SegmentEntry[], index: number): number {
-  let start = index;
-  while (start > 0 && segments[start - 1]?.isComplete === false) start--;
-  return start;
 }
 
 /** By halves: what a segment holds, all later ones of its chain hold. */

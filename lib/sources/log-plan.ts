@@ -1,7 +1,7 @@
 import type { SourcePolicy } from "../core/policy-schema.ts";
 import { AppError } from "../core/errors.ts";
 import type { EngineContent } from "../vault/manifest.ts";
-import type { LogChain } from "../vault/segment-chain.ts";
+import { type LogChain, startBefore } from "../vault/segment-chain.ts";
 import { readSegment, type SegmentQuery, type ValidSegment } from "../vault/segment-head.ts";
 import { assertValid, readValidSegments } from "../vault/segment-heads.ts";
 import type { SegmentEntry } from "../vault/segment-place.ts";
@@ -49,5 +49,6 @@ export async function findFirstSegment(query: SegmentQuery, { kind, chain, full 
     if (engine.placeInLog(full, content, content) === "before") high = middle;
     else low = middle + 1;
   }
-  return Math.max(0, low - 1);
+  // A transaction that is cut has segments in the middle of which nothing is missing yet, and nothing begins either.
+  return startBefore(segments, Math.max(0, low - 1));
 }

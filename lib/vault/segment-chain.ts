@@ -53,4 +53,11 @@ export function chainEnd({ segments }: LogChain): string | undefined {
   return end;
 }
 
+/** Back to a segment before which nothing is unfinished. */
+export function startBefore(segments: readonly SegmentEntry[], index: number): number {
+  let start = index;
+  while (start > 0 && segments[start - 1]?.isComplete === false) start--;
+  return start;
+}
+
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chainEnd, logChains } from "../../../lib/vault/segment-chain.ts";
+import { chainEnd, logChains, startBefore } from "../../../lib/vault/segment-chain.ts";
 import type { SegmentEntry } from "../../../lib/vault/segment-place.ts";
 
 const FIRST = { reason: "first", message: "the first segment" };
@@ -59,5 +59,19 @@ describe("the chains of a log", () => {
     expect(chain && chainEnd(chain)).toBe("2026-11-21T23:00:09.000001Z");
     const [empty] = logChains([entry("a", null)]);
     expect(empty && chainEnd(empty)).toBeUndefined();
+  });
+});
+
+describe("a transaction that is cut over several segments", () => {
+  const cut = { isComplete: false };
+  const segments = [entry("a", null), entry("b", "a", cut), entry("c", "b", cut), entry("d", "c"), entry("e", "d")];
+
+  it.each([
+    ["a", 0, "a"],
+    ["b", 1, "b"],
+    ["d", 3, "b"],
+    ["e", 4, "e"],
+  ])("is read from its beginning where %s would be the first segment", (_, index, expected) => {
+    expect(segments[startBefore(segments, index)]?.id).toBe(expected);
   });
 });
