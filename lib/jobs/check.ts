@@ -37,7 +37,7 @@ export async function checkEverything(context: Context, sourceName?: string): Pr
   const asked = [...sources, ...targets];
   const ok =
     [...keys, ...vaults, ...asked].every((part) => !part.error) && asked.every(({ findings }) => allMet(findings));
-  return { ok, keys, vaults, sources, targets, notYet: [] };
+  return { ok, keys, vaults, sources, targets, notYet: wanted.flatMap(notYetDone) };
 }
 
 async function checkSource(context: Context, source: SourcePolicy): Promise<CheckReport["sources"][number]> {
@@ -75,6 +75,12 @@ async function lookedAt<Part extends object>(
 
 function allMet(findings: readonly Finding[]): boolean {
   return findings.every(({ ok, level }) => level !== "required" || ok === true);
+}
+
+/** What a policy asks for that can't happen as it stands. */
+function notYetDone({ name, schedule }: SourcePolicy): string[] {
+  if (schedule.verify !== undefined) return [];
+  return [`${name}: retention: nothing is removed without schedule.verify, since no backup is ever proven`];
 }
 
 async function tried<Part extends object>(

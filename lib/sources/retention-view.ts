@@ -5,8 +5,10 @@ import type { HoldsFound } from "../vault/hold.ts";
 import { mapInOrder } from "../vault/map-in-order.ts";
 import { idStart, logPlace } from "../vault/names.ts";
 import { type Proof, readProofs } from "../vault/proofs.ts";
+import { listProofRecords, type ProofsRecord } from "../vault/proofs-record.ts";
 import type { FullFact, Protection, RecordFact, RetentionView, SegmentFact } from "../vault/retention/view.ts";
-import { listRunRecords } from "../vault/run-record.ts";
+import type { SignedRecord } from "../vault/record.ts";
+import { listRunRecords, type RunRecord } from "../vault/run-record.ts";
 import type { SegmentQuery } from "../vault/segment-head.ts";
 import { readLogContents } from "../vault/segment-index.ts";
 import type { SegmentEntry } from "../vault/segment-place.ts";
@@ -163,13 +165,15 @@ async function logProtections({ vault, source, signal }: RetentionViewQuery): Pr
 
 /** Names only choose what is read: the time that counts is in the records. */
 async function oldRecords(query: RetentionViewQuery): Promise<RecordFact[]> {
-  const runs = await listRunRecords({ ...query, before: idStart(query.receiptsBefore) });
-  return runs.flatMap((run): RecordFact[] => {
-    if (run.state !== "valid") return [];
-    const { id, sha256, sizeBytes, content, signedAt } = run;
-    const time = Math.max(toMs(content.finishedAt), toMs(signedAt));
-    return [{ kind: "run", id, sha256, sizeBytes, time, ...protectionOf(run) }];
-  });
+  const old = { ...query, before: idStart(query.receiptsBefore) };
+  const toFacts = (kind: RecordFact["kind"], records: readonly SignedRecord<RunRecord | ProofsRecord>[]) =>
+    records.flatMap((record): RecordFact[] => {
+      if (record.state !== "valid") return [];
+      const { id, sha256, sizeBytes, content, signedAt } = record;
+      const time = Math.max(toMs(content.finishedAt), toMs(signedAt));
+      return [{ kind, id, sha256, sizeBytes, time, ...protectionOf(record) }];
+    });
+  return [...toFacts("run", await listRunRecords(old)), ...toFacts("proofs", await listProofRecords(old))];
 }
 
 function protectionOf(stat: { immutableUntil?: Date | undefined; legalHold?: boolean | undefined }): Protection {

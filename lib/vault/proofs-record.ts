@@ -6,7 +6,7 @@ import type { SessionSigner } from "./keys/session-key.ts";
 import { linksSchema, parseVersioned, toolSchema } from "./manifest.ts";
 import { idOfRecord, idStart, proofsPlace } from "./names.ts";
 import { type VaultOutcome, VaultOutcomes } from "./outcome.ts";
-import { readRecord, type RecordKind, type ValidRecord } from "./record.ts";
+import { listRecords, readRecord, type RecordKind, type SignedRecord, type ValidRecord } from "./record.ts";
 import type { CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 import { writeRecord } from "./write-record.ts";
@@ -118,6 +118,13 @@ export interface ProofQuery extends CallOptions {
   trusted: TrustedKeys;
   /** Only to look at the newest names first. */
   now: Date;
+}
+
+/** The ledgers whose ids sort before `before`, oldest first, each verified. Throws what the storage throws. */
+export function listProofRecords(
+  query: Omit<ProofQuery, "now"> & { before: string },
+): Promise<SignedRecord<ProofsRecord>[]> {
+  return Array.fromAsync(listRecords({ ...query, kind: proofsKind }));
 }
 
 const DAY_MS = 86_400_000;

@@ -22,8 +22,8 @@ const VERSION = 1;
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const itemSchema = z.object({
-  /** `orphan`: data without a manifest. `proofs`: a ledger of proofs. `removal`: a record like this one. */
-  kind: z.enum(["full", "orphan", "segment", "run", "proofs", "removal"]),
+  /** `orphan`: data without a manifest. `proofs`: a ledger of proofs. */
+  kind: z.enum(["full", "orphan", "segment", "run", "proofs"]),
   id: z.string(),
   /** Of the record as its successor names it; an orphan has none. */
   sha256: sha256.optional(),
@@ -114,8 +114,6 @@ export function blobsOf({ kind, id, blobs }: RemovedItem, source: string): reado
       return [runPlace(source).nameOf(id)];
     case "proofs":
       return [proofsPlace(source).nameOf(id)];
-    case "removal":
-      return [removalPlace(source).nameOf(id)];
     case "full":
     case "orphan":
       return [];

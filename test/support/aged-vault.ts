@@ -36,7 +36,6 @@ export async function agedVault(days: number, source: Record<string, unknown> = 
   const clock = () => time.now;
   const keys = testKeys(clock);
   const vault: MemoryTestVault = { name: "primary", storage: openMemoryVault("primary", clock) };
-  const { policy, hash } = testPolicy({ vaults: ["primary"], ...source });
   const fulls: string[] = [];
   const segments: string[] = [];
   for (let hour = 0; hour < days * 24; hour++) {
@@ -47,42 +46,62 @@ export async function agedVault(days: number, source: Record<string, unknown> = 
       await writeSegment(vault, { ...keys, clock }, { from: hour - 5, to: hour, follows: segments.at(-1) }),
     );
   }
-  const contextWith = (used: Vault): Context => ({
+  const contextWith = (used: Vault): Context => contextOf(used, source, clock);
+  const prove = async (ids: readonly string[]): Promise<void> => {
+    // Ledgers sort by their ids, and those by the millisecond.
+    time.now = new Date(time.now.getTime() + 1);
+    await proveFulls(context, ids);
+  };
+  const context = contextWith(vault);
+  await prove(fulls);
+  return { vault, context, fulls, segments, time, prove, contextWith };
+}
+
+/** The context of a policy with one source and this one vault; `source` replaces fields of it. */
+export function contextOf(vault: Vault, source: Record<string, unknown>, clock: () => Date): Context {
+  const keys = testKeys(clock);
+  const { policy, hash } = testPolicy({ vaults: ["primary"], ...source });
+  return {
     policy,
     policyHash: hash,
     tool: TOOL,
     clock,
-    vaults: new Map([[used.name, used]]),
+    vaults: new Map([[vault.name, vault]]),
     resolve: () => Promise.reject(new Error("nothing is to be resolved")),
     recipients: async () => keys.recipients,
     decryptionKey: async () => keys.decryption,
     signer: async () => keys.signer,
     trustedKeys: async () => keys.trusted,
-  });
-  const prove = async (ids: readonly string[]): Promise<void> => {
-    const backups = await listBackups({ vault, source: SOURCE, trusted: keys.trusted });
-    // Ledgers sort by their ids, and those by the millisecond.
-    time.now = new Date(time.now.getTime() + 1);
-    const at = time.now.toISOString();
-    const proven = backups.filter(({ id }) => ids.includes(id)).map(({ id, sha256 = "" }) => ({ id, sha256, at }));
-    const state = { vault: vault.name, fulls: proven, places: {}, failed: [], since: at };
-    await writeProofs(
-      {
-        id: newId(time.now),
-        source: SOURCE,
-        startedAt: at,
-        finishedAt: at,
-        environment: "test",
-        tool: TOOL,
-        policyHash: hash,
-        spent: { day: at.slice(0, 10), bytes: 0, seconds: 0 },
-        states: [state],
-      },
-      { vaults: [vault], signer: keys.signer, clock },
-    );
   };
-  await prove(fulls);
-  return { vault, context: contextWith(vault), fulls, segments, time, prove, contextWith };
+}
+
+/** Signs, in every vault of the context's one source, that these of its fulls are proven there now. */
+export async function proveFulls(context: Context, ids: readonly string[]): Promise<void> {
+  const { policyHash, tool, clock } = context;
+  const at = clock().toISOString();
+  const vaults = [...context.vaults.values()];
+  const trusted = await context.trustedKeys();
+  const nothing = { places: {}, failed: [], since: at };
+  const states = vaults.map(async (vault) => {
+    const backups = await listBackups({ vault, source: SOURCE, trusted });
+    const proven = backups.filter(({ id }) => ids.includes(id)).map(({ id, sha256 = "" }) => ({ id, sha256, at }));
+    return { ...nothing, vault: vault.name, fulls: proven };
+  });
+  const spent = { day: at.slice(0, 10), bytes: 0, seconds: 0 };
+  await writeProofs(
+    {
+      id: newId(clock()),
+      source: SOURCE,
+      startedAt: at,
+      finishedAt: at,
+      environment: "test",
+      tool,
+      policyHash,
+      spent,
+      states: await Promise.all(states),
+    },
+    { vaults, signer: await context.signer(), clock },
+  );
 }
 
 type Keys = Pick<ReturnType<typeof testKeys>, "signer" | "recipients"> & { clock: () => Date };

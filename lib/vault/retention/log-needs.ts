@@ -40,7 +40,7 @@ function wholeBlobs(all: readonly SegmentFact[], removable: readonly SegmentFact
 
 function newestBase(fulls: readonly FullFact[], since: number): FullFact | undefined {
   const bases = fulls.filter(({ isProven, consistentAt }) => isProven && consistentAt <= since);
-  return bases.toSorted((a, b) => b.consistentAt - a.consistentAt)[0];
+  return bases.toSorted((a, b) => b.consistentAt - a.consistentAt || b.time - a.time)[0];
 }
 
 /** Where the end of a chain is not known, it may reach to now. */

@@ -35,6 +35,17 @@ describe("dueJobs", () => {
     ]);
   });
 
+  it("wants retention once a day, and again an hour after it was refused", () => {
+    const backup = { firstDoneAt: "2026-11-01T03:00:00Z", coveredUntil: "2026-11-21T03:00:00Z" };
+    const wanted = (retention: WorkHistory, now: string) =>
+      dueJobs(source, new Map(Object.entries({ backup, retention })), at(now), ["retention"]).map(({ dueAt }) => dueAt);
+    expect(wanted({ coveredUntil: "2026-11-20T04:00:10Z" }, "21T04:30:00")).toEqual(["2026-11-21T04:00:00.000Z"]);
+    const refused = { coveredUntil: "2026-11-20T04:00:10Z", failedAt: "2026-11-21T04:00:10Z" };
+    expect(wanted(refused, "21T04:30:00")).toEqual([]);
+    expect(wanted(refused, "21T05:00:10")).toHaveLength(1);
+    expect(wanted({ coveredUntil: "2026-11-21T04:00:10Z" }, "21T23:00:00")).toEqual([]);
+  });
+
   it("wants each restore test by its own schedule once a backup exists", () => {
     const backup = { firstDoneAt: "2026-09-01T03:00:00Z", coveredUntil: "2026-11-21T03:00:00Z" };
     const verify = { coveredUntil: "2026-11-21T11:30:00Z" };
