@@ -11,6 +11,7 @@ import { addExport } from "./commands/export.ts";
 import { addHold } from "./commands/hold.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addList } from "./commands/list.ts";
+import { addReceipt, addReceipts } from "./commands/receipts.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addRetention } from "./commands/retention.ts";
 import { addShip } from "./commands/ship.ts";
@@ -62,6 +63,8 @@ function buildProgram(state: CommandState): Command {
     addDrill,
     addRetention,
     addHold,
+    addReceipt,
+    addReceipts,
   ]) {
     add(program, state);
   }

@@ -61,6 +61,8 @@ export const ERROR_CODES = {
   MANIFEST_VERSION: entry("verify", "a manifest was written by a newer format version"),
   SIGNATURE_INVALID: entry("verify", "a signature, or the certificate of its session key, does not verify"),
   REVISION_MISSING: entry("verify", "a rotation of keys wrapped a backup's data key anew, and what it wrote is gone"),
+  RECEIPT_UNKNOWN: entry("usage", "no vault holds a receipt of that run"),
+  NO_RECEIPTS: entry("verify", "there is no receipt to prove anything with"),
   CHAIN_BROKEN: entry("verify", "a manifest names a predecessor that is missing or different"),
   RECORD_REMOVED: entry(
     "verify",

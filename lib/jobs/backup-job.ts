@@ -20,7 +20,7 @@ export const backupWork: Work = async (work) => {
   const writer = await openWriter(work);
   try {
     const content = await engine.backup(sourceContext, writer);
-    const { manifest, vaults } = await writer.commit(content);
+    const { manifest, sha256, vaults } = await writer.commit(content);
     const behind = vaults.filter((vault) => vault.state === "behind");
     for (const { vault, error } of behind) logger.error("vault-behind", { vault, ...error });
     const immutableUntil = await readImmutability(work, manifest.id);
@@ -38,6 +38,7 @@ export const backupWork: Work = async (work) => {
         behind: behind.map(({ vault }) => vault).join(", ") || null,
         immutableUntil: immutableUntil?.toISOString() ?? null,
       },
+      artefacts: [{ kind: "full", id: manifest.id, sha256 }],
       ...(behind.length > 0 && { followUps: ["copy"] }),
     };
   } catch (error: unknown) {

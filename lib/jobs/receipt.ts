@@ -1,7 +1,8 @@
+import { hostname, userInfo } from "node:os";
 import { AppError, reportError } from "../core/errors.ts";
 import type { SourcePolicy } from "../core/policy-schema.ts";
 import type { Check } from "../sources/engine.ts";
-import type { VerificationResult, WorkResult } from "../sources/work.ts";
+import type { Artefact, VerificationResult, WorkResult } from "../sources/work.ts";
 import { vaultsOf, type Context } from "../vault/context.ts";
 import { readRunRecord, writeRunRecord, type RunRecord } from "../vault/run-record.ts";
 import type { LeaseRecord } from "./lease.ts";
@@ -31,8 +32,13 @@ export interface Receipt extends RunRecord {
     requestedBy: string;
     dueAt: string | null;
     attempt: number;
+    /** The process that worked: user, machine, process id. Null for a run that was closed by another one. */
+    worker: string | null;
+    /** What was asked for, besides the source: the fields of the message that are the job's own. */
+    inputs: Record<string, unknown>;
     figures: WorkResult["figures"];
     checks: Check[];
+    artefacts: Artefact[];
     /** Of a verification; its first problems only. */
     verification?: VerificationResult;
   };
@@ -45,8 +51,11 @@ export async function writeReceipt(context: Context, run: Run, outcome: WorkOutc
     requestedBy: message.requestedBy,
     dueAt: message.dueAt ?? null,
     attempt,
+    worker: thisWorker(),
+    inputs: inputsOf(message),
     figures: outcome.result.figures,
     checks: outcome.result.checks ?? [],
+    artefacts: outcome.result.artefacts ?? [],
     ...(outcome.result.verification && { verification: outcome.result.verification }),
   };
   const { record } = await writeRunRecord(
@@ -85,7 +94,16 @@ export async function closeInterrupted(
       state: "interrupted",
       startedAt: lost.startedAt,
       error: reportError(error),
-      details: { requestedBy: "unknown", dueAt: null, attempt: lost.attempt, figures: {}, checks: [] },
+      details: {
+        requestedBy: "unknown",
+        dueAt: null,
+        attempt: lost.attempt,
+        worker: null,
+        inputs: {},
+        figures: {},
+        checks: [],
+        artefacts: [],
+      },
     },
     to,
   );
@@ -98,4 +116,21 @@ function commonFields({ clock, policy, tool, policyHash }: Context, source: Sour
 
 async function destination(context: Context, source: SourcePolicy) {
   return { vaults: vaultsOf(context, source), signer: await context.signer(), clock: context.clock };
+}
+
+function inputsOf({ v: _version, source: _source, requestedBy: _by, dueAt: _due, ...inputs }: JobMessage) {
+  return inputs;
+}
+
+function thisWorker(): string {
+  return `${userName()}@${hostname()} (${process.pid})`;
+}
+
+/** A container may run under a number that has no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "unknown");
+  }
 }

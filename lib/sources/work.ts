@@ -17,6 +17,14 @@ export interface WorkContext {
   signal: AbortSignal;
 }
 
+/** A signed record that a run made or used. */
+export interface Artefact {
+  kind: "full" | "removal";
+  id: string;
+  /** Hex, of the record's file. */
+  sha256: string;
+}
+
 /** What a verification found, and what of it was put right. */
 export interface VerificationResult extends VerifyReport {
   healed: { vault: string; blob: string; from: string; quarantine?: string }[];
@@ -27,6 +35,8 @@ export interface WorkResult {
   /** Figures with their units in the names: `rows`, `plainBytes`, `rtoSeconds`. */
   figures: Record<string, number | string | null>;
   checks?: Check[];
+  /** Signed records that the run wrote or read, by their hashes. */
+  artefacts?: Artefact[];
   /** Of a verification. */
   verification?: VerificationResult;
   /** Work that this run found to be necessary; it is put on the queue after the receipt is written. */

@@ -46,8 +46,16 @@ export const encryptionSchema = z.object({
 
 export const toolSchema = z.object({ name: z.string(), version: z.string(), commit: z.string().nullable() });
 
+/** What a run record says of a vault, besides what came before it by name. */
+export const joinSchema = z.object({
+  /** Hashes of the records that stood there and that no record may have named before: all heads of the chain, at least. */
+  also: z.array(sha256).optional(),
+  /** Whatever had appeared there before this instant, by the storage's clock, is named by this record or by one before it. */
+  seenUntil: instant.optional(),
+});
+
 /** The vaults that a record was written for, each with the hash of the record before it there. */
-export const linksSchema = z.array(z.object({ name: z.string(), previous: sha256.nullable() }));
+export const linksSchema = z.array(joinSchema.extend({ name: z.string(), previous: sha256.nullable() }));
 
 /** What an engine found and wrote; the part of a manifest that it is responsible for. */
 const contentSchema = z.object({

@@ -19,6 +19,8 @@ export interface RecordKind<Content extends Placed> {
   placeOf(source: string): RecordPlace;
   /** Checks the shape. Throws MANIFEST_INVALID or MANIFEST_VERSION. */
   parse(payload: unknown, name: string): Content;
+  /** Each record also names what others wrote at the same moment, or late: see join.ts. */
+  joins?: true;
 }
 
 /** What is known of a record without believing it. */

@@ -48,6 +48,7 @@ export type RunRecordEntry = SignedRecord<RunRecord>;
 const runKind: RecordKind<RunRecord> = {
   type: "resguardo-run",
   placeOf: runPlace,
+  joins: true,
   parse: (payload, name) => parseVersioned(payload, runSchema, "resguardo-run", VERSION, name),
 };
 

@@ -6,6 +6,7 @@ import type { SessionSigner } from "./keys/session-key.ts";
 import type { VaultLink } from "./manifest.ts";
 import { idOfRecord, idStart, type RecordPlace } from "./names.ts";
 import type { VaultOutcomes } from "./outcome.ts";
+import { findJoin } from "./join.ts";
 import { publishKeys, type PublishedKey } from "./public-keys.ts";
 import { type Placed, readWhole, type RecordKind } from "./record.ts";
 import type { Vault } from "./vault.ts";
@@ -38,7 +39,8 @@ export async function writeRecord<Content extends Placed>(
   const place = kind.placeOf(source);
   const links = await vaults.forEach(async (vault): Promise<VaultLink> => {
     await publishKeys(vault, record.keys ?? [], signer, clock);
-    return { name: vault.name, previous: await hashOfNewest(vault, place, clock()) };
+    const previous = await hashOfNewest(vault, place, clock());
+    return { name: vault.name, previous, ...(kind.joins && (await findJoin(vault, place, clock()))) };
   });
   const content = record.contentOf(links.map(({ result }) => result));
   const bytes = await signEnvelope(kind.type, content, signer, clock);

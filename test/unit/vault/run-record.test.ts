@@ -37,7 +37,7 @@ describe("run records", () => {
     expect(listed.map((entry) => entry.state === "valid" && entry.content)).toEqual(
       written.map(({ record }) => record),
     );
-    expect(written.map(({ record }) => record.vaults)).toEqual([
+    expect(written.map(({ record }) => record.vaults)).toMatchObject([
       [{ name: "primary", previous: null }],
       [{ name: "primary", previous: written[0]?.sha256 }],
       [{ name: "primary", previous: written[1]?.sha256 }],
