@@ -10,7 +10,7 @@ const { trusted } = testKeys();
 export type VerifyTestOptions = Partial<Omit<VerifyOptions, "deep">> & { deep?: readonly DecryptionKey[] };
 
 /** Verifies vaults of the test source. */
-async function verifyAll(vaults: readonly Vault[], { deep, ...more }: VerifyTestOptions = {}) {
+export async function verifyAll(vaults: readonly Vault[], { deep, ...more }: VerifyTestOptions = {}) {
   const now = new Date("2026-11-24T05:00:00Z");
   const checked = deep && { deep: deepCheck("mysql", deep) };
   return verifySource({ vaults, source: SOURCE, trusted, now, ...checked, ...more });

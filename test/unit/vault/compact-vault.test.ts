@@ -12,7 +12,7 @@ import { mergeOptions, segmentQuery } from "../../support/merge.ts";
 import { seededRandom } from "../../support/random.ts";
 import { copyOf, type RandomLog, viewOf, writeRandomLog } from "../../support/random-log.ts";
 import { type MemoryTestVault, memoryVault, SOURCE } from "../../support/vault-fixture.ts";
-import { verifyOne } from "../../support/verify.ts";
+import { verifyAll, verifyOne } from "../../support/verify.ts";
 
 const LATE = new Date("2026-11-23T00:00:00.000Z");
 const { prefix } = logPlace(SOURCE);
@@ -210,6 +210,30 @@ describe("the own blobs of merged segments", () => {
     await expect(removeOriginals(vault)).rejects.toMatchObject({ code: "BLOB_DAMAGED" });
     expect(await blobsOf(vault)).toEqual(names);
     expect(await viewOf(vault, log.fulls)).toEqual(before);
+  });
+
+  it("leave no gap for a verification that a budget ends anywhere, also in a vault that got the merged blobs as copies", async () => {
+    const vault = memoryVault();
+    await writeRandomLog([vault], () => 0.5, 20);
+    await compact(vault);
+    await removeOriginals(vault);
+    for (const name of vault.storage.blobs.keys()) if (name.includes("/removals/")) vault.storage.blobs.delete(name);
+    const sizes = Array.from(vault.storage.blobs.values(), ({ bytes }) => bytes.length);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    for (let maxBytes = 0; maxBytes <= total; maxBytes += 8192) {
+      expect(await verifyOne(vault, { maxBytes })).toMatchObject({ failed: 0, problems: [] });
+    }
+  });
+
+  it("are not missed in a vault whose log is merged while the other's is not", async () => {
+    const vaults = [memoryVault("primary"), memoryVault("offsite")] as const;
+    await writeRandomLog(vaults, () => 0.5, 20);
+    await compact(vaults[0]);
+    for (const step of [() => removeOriginals(vaults[0]), () => compact(vaults[1]), () => removeOriginals(vaults[1])]) {
+      await step();
+      const { report, bad } = await verifyAll(vaults);
+      expect([report.failed, report.notLooked, report.problems, report.behind, bad]).toEqual([0, 0, [], [], []]);
+    }
   });
 
   it("leave no gap for a verification, and their merged blob is counted once", async () => {
