@@ -5,5 +5,5 @@ import { jobsQueue } from "../queue-names.ts";
 app.timer("retention", {
   schedule: "40 * * * * *",
   extraOutputs: [jobsQueue],
-  handler: (_timer, invocation) => queueDueJobs(["retention"], invocation),
+  handler: (_timer, invocation) => queueDueJobs(["retention", "heal"], invocation),
 });

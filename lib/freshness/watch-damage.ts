@@ -33,10 +33,12 @@ export async function watchDamage(
     const last = news.at(-1);
     if (last === undefined) return outcome;
     const alert = alertOf(news, last, vault, source, watch);
-    watch.logger.warn("vault-damage", { ...alert });
-    await watch.deliver?.(alert);
+    if (alert) {
+      watch.logger.warn("vault-damage", { ...alert });
+      await watch.deliver?.(alert);
+    }
     await state.put(key, Buffer.from(last.id), told ? { etag: told.etag } : "absent");
-    return { ...outcome, alert };
+    return { ...outcome, ...(alert && { alert }) };
   } catch (error: unknown) {
     const { kind, code } = toAppError(error);
     if (kind !== "storage" && code !== "WEBHOOK_FAILED") throw error;
@@ -51,10 +53,11 @@ function alertOf(
   vault: Vault,
   source: SourcePolicy,
   { environment, clock }: WatchContext,
-): Alert {
-  const bad = news.filter(({ state }) => state === "bad");
-  const first = bad[0] ?? last;
-  const counts = `${bad.length} blobs are bad and could not be healed, ${news.length - bad.length} were healed`;
+): Alert | undefined {
+  const [bad, healed] = ["bad", "healed"].map((wanted) => news.filter(({ state }) => state === wanted));
+  const first = bad?.[0] ?? healed?.[0];
+  if (!bad || !healed || !first) return undefined;
+  const counts = `${bad.length} blobs are bad and could not be healed, ${healed.length} were healed`;
   return {
     v: 1,
     id: `${last.id}-${vault.name}`,

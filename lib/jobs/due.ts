@@ -58,9 +58,12 @@ function retryAfterMs(job: JobKind): number {
   return job === "retention" ? RETRY_RETENTION_AFTER_MS : RETRY_AFTER_FAILURE_MS;
 }
 
-/** Whether a copy may be asked for by now: while a vault is down, each ship run would find it behind anew. */
-export function mayCopy(source: SourcePolicy, history: SourceHistory, now: Date): boolean {
-  const { failedAt } = history.get("copy") ?? {};
+/**
+ * Whether work on two vaults that no schedule asks for may be asked for by now: while a vault is down, each look would find it
+ * necessary anew.
+ */
+export function mayAskFor(job: "copy" | "heal", source: SourcePolicy, history: SourceHistory, now: Date): boolean {
+  const { failedAt } = history.get(job) ?? {};
   const isPaused = failedAt !== undefined && now.getTime() - Date.parse(failedAt) < RETRY_AFTER_FAILURE_MS;
   return source.vaults.length > 1 && !isPaused;
 }

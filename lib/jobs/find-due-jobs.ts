@@ -3,7 +3,8 @@ import type { Logger } from "../core/log.ts";
 import type { Context } from "../vault/context.ts";
 import { prepareVaults } from "../vault/prepare-vaults.ts";
 import { isAnyVaultBehind } from "./copy-job.ts";
-import { dueJobs, mayCopy } from "./due.ts";
+import { dueJobs, mayAskFor } from "./due.ts";
+import { isAnythingHealable } from "./heal-job.ts";
 import { readHistory } from "./history.ts";
 import type { JobKind, JobMessage } from "./message.ts";
 
@@ -12,6 +13,12 @@ export interface DueJobs {
   /** Sources whose history no vault could tell; the next tick asks again, and the others are served all the same. */
   unreadable: { source: string; error: ErrorReport }[];
 }
+
+/** Work that the vaults themselves show to be necessary. */
+const FOUND_NECESSARY = [
+  { job: "copy", isNeeded: isAnyVaultBehind },
+  { job: "heal", isNeeded: isAnythingHealable },
+] as const;
 
 /** The due jobs of all sources. */
 export async function findDueJobs(context: Context, kinds: readonly JobKind[], logger: Logger): Promise<DueJobs> {
@@ -22,9 +29,10 @@ export async function findDueJobs(context: Context, kinds: readonly JobKind[], l
     try {
       const history = await readHistory(context, source);
       const jobs = dueJobs(source, history, now, kinds);
-      const wantsCopy = kinds.includes("copy") && !jobs.some(({ job }) => job === "copy");
-      if (wantsCopy && mayCopy(source, history, now) && (await isAnyVaultBehind(context, source))) {
-        jobs.push({ v: 1, job: "copy", source: source.name, requestedBy: "timer" });
+      for (const { job, isNeeded } of FOUND_NECESSARY) {
+        if (!kinds.includes(job) || jobs.some((one) => one.job === job)) continue;
+        if (!mayAskFor(job, source, history, now) || !(await isNeeded(context, source))) continue;
+        jobs.push({ v: 1, job, source: source.name, requestedBy: "timer" });
       }
       due.jobs.push(...jobs);
     } catch (error: unknown) {

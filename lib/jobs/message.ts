@@ -17,6 +17,8 @@ export const jobMessageSchema = z.discriminatedUnion("job", [
   z.strictObject({ ...common, job: z.literal("copy") }),
   /** `deep`: also open what lies there. `heal`: replace what is damaged, instead of what the policy says. */
   z.strictObject({ ...common, job: z.literal("verify"), deep: z.boolean().optional(), heal: z.boolean().optional() }),
+  /** Replaces what is known to be bad in one vault by what another one has. */
+  z.strictObject({ ...common, job: z.literal("heal") }),
   /** `forSeconds`: how long to tail the log when an operator asked; a timer's job tails until the next one is due. */
   z.strictObject({ ...common, job: z.literal("ship"), forSeconds: z.int().nonnegative().optional() }),
   z.strictObject({ ...common, job: z.literal("rotate-keys") }),
@@ -43,7 +45,7 @@ export function parseJobMessage(message: unknown): JobMessage {
   if (result.success) return result.data;
   const fields = result.error.issues.map((issue) => issue.path.map(String).join(".") || issue.message);
   throw new AppError("MESSAGE_INVALID", `job message: wrong, missing or unknown fields: ${fields.join(", ")}`, {
-    hint: 'Send {"v":1,"job":"backup","source":"NAME","requestedBy":"WHO"}; the job is one of backup, verify, copy, ship, rotate-keys, compact, retention and drill.',
+    hint: 'Send {"v":1,"job":"backup","source":"NAME","requestedBy":"WHO"}; the job is one of backup, verify, copy, heal, ship, rotate-keys, compact, retention and drill.',
   });
 }
 

@@ -9,7 +9,8 @@ import type { Context } from "../vault/context.ts";
 import { prepareVaults } from "../vault/prepare-vaults.ts";
 import { backupWork } from "./backup-job.ts";
 import { copyWork } from "./copy-job.ts";
-import { mayCopy } from "./due.ts";
+import { mayAskFor } from "./due.ts";
+import { healWork } from "./heal-job.ts";
 import { compactWork } from "./compact-job.ts";
 import { addToHistory, readHistory } from "./history.ts";
 import { firstAnswering } from "./first-answering.ts";
@@ -78,7 +79,7 @@ export async function runJob(
 async function followUpsOf({ result }: WorkOutcome, { source, name }: Run, context: Context): Promise<JobMessage[]> {
   const { followUps = [] } = result;
   if (followUps.length === 0) return [];
-  const copies = mayCopy(source, await readHistory(context, source), context.clock());
+  const copies = mayAskFor("copy", source, await readHistory(context, source), context.clock());
   const wanted = followUps.filter((job) => job !== "copy" || copies);
   return wanted.map((job) => ({ v: 1, job, source: source.name, requestedBy: name }));
 }
@@ -109,6 +110,8 @@ function workOf(message: JobMessage, other: OtherWork): Work {
       return verifyWork(message);
     case "copy":
       return copyWork;
+    case "heal":
+      return healWork;
     case "ship":
       return shipWork(message);
     case "rotate-keys":

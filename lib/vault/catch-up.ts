@@ -10,7 +10,7 @@ import { findLack, type LackedBlob, type LackQuery } from "./lack.ts";
 import { mapInOrder } from "./map-in-order.ts";
 import type { BlobRecord } from "./manifest.ts";
 import { dataName, fullPlace, idOfBlob, idOfRecord } from "./names.ts";
-import { listRemovals } from "./removal.ts";
+import { isGoneForGood, listRemovals } from "./removal.ts";
 import { segmentIdsInName } from "./segment-blobs.ts";
 import type { Vault } from "./vault.ts";
 
@@ -173,7 +173,8 @@ class CatchUp {
   async #wasRemoved(name: string, holders: readonly Vault[]): Promise<boolean> {
     const id = idOfBlob(this.#request.source, name) ?? "";
     for (const vault of holders) {
-      if (!(await listRemovals({ ...this.#request, vault, wanted: [id] })).has(id)) continue;
+      const removals = await listRemovals({ ...this.#request, vault, wanted: [id] });
+      if (!isGoneForGood(removals.get(id))) continue;
       this.#report.removed++;
       return true;
     }

@@ -16,6 +16,7 @@ import { writeRecord } from "./write-record.ts";
 /*
  * What is known to be wrong in a vault is said there in signed statements, of which the newest about a blob counts:
  *   bad (nothing that needs the blob is offered any more) -> healed (the good bytes stand in its place, and were read back)
+ *                                                            -> removed (on purpose: nothing needs it any more)
  */
 
 const VERSION = 1;
@@ -27,7 +28,7 @@ const damageSchema = z.object({
   source: z.string(),
   /** Name of the blob. */
   blob: z.string(),
-  state: z.enum(["bad", "healed"]),
+  state: z.enum(["bad", "healed", "removed"]),
   /** The vaults of which this is said. */
   where: z.array(z.string()).min(1),
   /** What was wrong. */

@@ -55,10 +55,13 @@ export type HealOutcome =
 export async function healBlob(request: HealRequest): Promise<HealOutcome> {
   const found = await inspectBlob(request);
   if (found.state === "good") {
-    await takeBack(request);
+    await takeBack(request, "healed");
     return { state: "good" };
   }
-  if (await wasRemoved(request)) return { state: "removed" };
+  if (await wasRemoved(request)) {
+    await takeBack(request, "removed");
+    return { state: "removed" };
+  }
   const search = await findGood(request);
   const good = search.good ?? (await rebuildMerged(request));
   if (good === undefined) return giveUp(request, search);
@@ -122,10 +125,10 @@ async function giveUp(request: HealRequest, { badIn, error }: Search): Promise<H
   return unhealed ? { state: "unhealed", error: unhealed } : { state: "lost", error: request.reason };
 }
 
-/** What was said to be bad and is good counts again. */
-async function takeBack(request: HealRequest): Promise<void> {
+/** What was said to be bad and is not, or not any more. */
+async function takeBack(request: HealRequest, state: "healed" | "removed"): Promise<void> {
   if (!(await readDamage(request)).has(request.name)) return;
-  await say(request, { state: "healed", where: [request.vault.name] });
+  await say(request, { state, where: [request.vault.name] });
 }
 
 async function say(
