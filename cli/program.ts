@@ -2,11 +2,13 @@ import { Command, CommanderError, Option } from "commander";
 import { exitCodeOf, reportError, toAppError } from "../lib/core/errors.ts";
 import { maskSecrets } from "../lib/core/log.ts";
 import { addBackup } from "./commands/backup.ts";
+import { addCalendar, addExercise } from "./commands/calendar.ts";
 import { addChanges } from "./commands/changes.ts";
 import { addCheck } from "./commands/check.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addCompact } from "./commands/compact.ts";
 import { addDrill } from "./commands/drill.ts";
+import { addContract, addEvidence } from "./commands/evidence.ts";
 import { addExport } from "./commands/export.ts";
 import { addHold } from "./commands/hold.ts";
 import { addKeys } from "./commands/keys.ts";
@@ -65,6 +67,10 @@ function buildProgram(state: CommandState): Command {
     addHold,
     addReceipt,
     addReceipts,
+    addCalendar,
+    addExercise,
+    addEvidence,
+    addContract,
   ]) {
     add(program, state);
   }

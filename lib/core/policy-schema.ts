@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseBytes } from "./bytes.ts";
 import { parseDuration } from "./time.ts";
+import { calendarSchema } from "./calendar-policy.ts";
 import { pricesSchema, RETENTION_DEFAULTS, retentionSchema } from "./retention-policy.ts";
 import { parseSchedule } from "./schedule.ts";
 
@@ -175,6 +176,11 @@ const mysqlSource = z.strictObject({
     .prefault({})
     .describe("How schedule.verify proves what lies in the vaults, what was not proven for longest first."),
   restoreTests: z.array(restoreTest).default([]),
+  probe: reference
+    .optional()
+    .describe(
+      "URL of the service that lives on this source, `/healthz` for instance. The timer `watch` asks it each minute; availability is counted from what it answered.",
+    ),
 });
 
 const webhook = z.strictObject({
@@ -191,6 +197,7 @@ export const policySchema = z.strictObject({
   keys,
   sources: z.array(z.discriminatedUnion("kind", [mysqlSource])).min(1),
   prices: pricesSchema,
+  calendar: calendarSchema(duration),
   alerts: z.strictObject({ webhook: webhook.optional() }).default({}),
 });
 

@@ -5,6 +5,7 @@ import { vaultsOf, type Context } from "../vault/context.ts";
 import { prepareVaults } from "../vault/prepare-vaults.ts";
 import type { Alert } from "./alert.ts";
 import type { VaultFreshness } from "./evaluate.ts";
+import { observe } from "./observe.ts";
 import { readFreshness } from "./read-freshness.ts";
 import { watchDamage } from "./watch-damage.ts";
 import { watchVault, type WatchContext, type WatchOutcome } from "./watch.ts";
@@ -21,6 +22,7 @@ export async function watchSources(context: Context, logger: Logger): Promise<Wa
     for (const found of vaults) outcomes.push(await watchInAnyVault(context, source, found, watch));
     const trusted = await context.trustedKeys();
     for (const vault of vaultsOf(context, source)) outcomes.push(await watchDamage(vault, source, trusted, watch));
+    await observe(context, source, vaults, logger);
   }
   return outcomes;
 }

@@ -24,6 +24,7 @@ export type EnvelopeType =
   | "resguardo-revision"
   | "resguardo-rewrap"
   | "resguardo-hold"
+  | "resguardo-evidence"
   | "resguardo-key";
 
 /** A record whose signature was verified. */

@@ -120,9 +120,9 @@ export interface ProofQuery extends CallOptions {
   now: Date;
 }
 
-/** The ledgers whose ids sort before `before`, oldest first, each verified. Throws what the storage throws. */
+/** The ledgers, with `before` those whose ids sort before it, oldest first, each verified. Throws what the storage throws. */
 export function listProofRecords(
-  query: Omit<ProofQuery, "now"> & { before: string },
+  query: Omit<ProofQuery, "now"> & { before?: string },
 ): Promise<SignedRecord<ProofsRecord>[]> {
   return Array.fromAsync(listRecords({ ...query, kind: proofsKind }));
 }

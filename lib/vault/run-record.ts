@@ -6,7 +6,7 @@ import type { SessionSigner } from "./keys/session-key.ts";
 import { linksSchema, parseVersioned, toolSchema } from "./manifest.ts";
 import { runPlace } from "./names.ts";
 import { type VaultOutcome, VaultOutcomes } from "./outcome.ts";
-import { listRecords, readRecord, type RecordKind, type SignedRecord } from "./record.ts";
+import { listRecords, MAX_RECORD_BYTES, readRecord, readWhole, type RecordKind, type SignedRecord } from "./record.ts";
 import type { CallOptions } from "./storage/storage.ts";
 import type { Vault } from "./vault.ts";
 import { writeRecord } from "./write-record.ts";
@@ -94,4 +94,9 @@ export function readRunRecord(
   id: string,
 ): Promise<RunRecordEntry | undefined> {
   return readRecord(id, { ...query, kind: runKind });
+}
+
+/** The signed record of a run as it lies in a vault. Throws BLOB_MISSING, and what the storage throws. */
+export function readRunRecordBytes(vault: Vault, source: string, id: string): Promise<Buffer> {
+  return readWhole(vault, runPlace(source).nameOf(id), MAX_RECORD_BYTES);
 }
