@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { createLogger, atLeast, type Logger, type LogLevel } from "../lib/core/log.ts";
-import { openContext, type Context } from "../lib/vault/context.ts";
+import { openContext, type Context, type ContextOptions } from "../lib/vault/context.ts";
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -9,9 +9,9 @@ export interface CommonOptions {
 }
 
 /** Opens policy, vaults and keys for a command; `--policy` wins over the environment. */
-export async function openCommandContext(options: CommonOptions): Promise<Context> {
+export async function openCommandContext(options: CommonOptions, more: ContextOptions = {}): Promise<Context> {
   const env = options.policy === undefined ? process.env : { ...process.env, RESGUARDO_POLICY: options.policy };
-  return openContext(env, { logger: commandLogger() });
+  return openContext(env, { logger: commandLogger(), ...more });
 }
 
 /** Log lines of a command go to standard error, warnings and worse only, unless RESGUARDO_LOG_LEVEL asks for more. */

@@ -1,11 +1,12 @@
 import { isAbsolute, join } from "node:path";
-import { AppError, reportError } from "../core/errors.ts";
+import { AppError, reportError, toAppError } from "../core/errors.ts";
 import { silentLogger, type Logger } from "../core/log.ts";
 import type { Policy, SourcePolicy, VaultPolicy } from "../core/policy-schema.ts";
 import { secretResolver, type Environment, type ResolveSecret } from "../core/secrets.ts";
 import { parseSettings } from "../core/settings.ts";
 import { parseDuration, systemClock, type Clock } from "../core/time.ts";
 import { thisTool, type Tool } from "../core/tool.ts";
+import { anyKey } from "./keys/data-key.ts";
 import type { DecryptionKey, EncryptionKey, TrustedKeys } from "./keys/key.ts";
 import { keyVaultSecrets } from "./keys/key-vault-secrets.ts";
 import { openSessionSigner, type SessionKey, type SessionSigner } from "./keys/session-key.ts";
@@ -28,6 +29,8 @@ export interface Context {
   readonly clock: Clock;
   readonly resolve: ResolveSecret;
   readonly vaults: ReadonlyMap<string, Vault>;
+  /** Where the policy's keys come from; absent without a policy. */
+  readonly keySource?: KeySource;
   recipients(): Promise<{ vault: EncryptionKey; breakGlass: EncryptionKey }>;
   decryptionKey(): Promise<DecryptionKey>;
   signer(): Promise<SessionSigner>;
@@ -36,13 +39,15 @@ export interface Context {
 
 export interface ContextOptions {
   clock?: Clock;
+  /** A private key that opens data keys besides the policy's, or in their place where it names none. */
+  openWith?: DecryptionKey | undefined;
   /** Told of what goes wrong between two jobs: a session key that can't be renewed. */
   logger?: Logger;
 }
 
 /** Reads settings and policy and opens the vaults, without asking them anything yet. Throws AppError for what is wrong. */
 export async function openContext(env: Environment, options: ContextOptions = {}): Promise<Context> {
-  const { clock = systemClock, logger = silentLogger } = options;
+  const { clock = systemClock, logger = silentLogger, openWith } = options;
   const settings = parseSettings(env);
   const { policy, hash, baseDir } = await readPolicy(settings.RESGUARDO_POLICY);
   const resolve = secretResolver(env, policy.keyVault === undefined ? undefined : keyVaultSecrets(policy.keyVault));
@@ -61,8 +66,9 @@ export async function openContext(env: Environment, options: ContextOptions = {}
     clock,
     resolve,
     vaults,
+    keySource,
     recipients: once(() => openRecipients(keySource)),
-    decryptionKey: once(() => openDecryptionKey(keySource)),
+    decryptionKey: once(() => openWithAlso(() => openDecryptionKey(keySource), openWith)),
     signer: once(async () => {
       const graceMs = parseDuration(policy.keys.graceAfterExpiry);
       const onRenewalFailed = (error: AppError, { notAfter, graceUntil }: SessionKey) => {
@@ -73,6 +79,19 @@ export async function openContext(env: Environment, options: ContextOptions = {}
     }),
     trustedKeys,
   };
+}
+
+async function openWithAlso(
+  open: () => Promise<DecryptionKey>,
+  also: DecryptionKey | undefined,
+): Promise<DecryptionKey> {
+  if (also === undefined) return open();
+  try {
+    return anyKey([await open(), also]);
+  } catch (error: unknown) {
+    if (toAppError(error).code !== "SETTING_MISSING") throw error;
+    return also;
+  }
 }
 
 /** The vaults of a source, in the policy's order; with `only`, just that one. Throws USAGE for a name that is none of them. */

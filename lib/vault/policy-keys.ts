@@ -96,7 +96,8 @@ function otherKey({ keyUrl, keyId }: KeyVaultPolicy, versions: readonly KeyVault
   });
 }
 
-function maySign({ keyId }: { keyId: string }, trusted: TrustedKeys, now: Date): boolean {
+/** Whether what this key signs now is believed. */
+export function maySign({ keyId }: { keyId: string }, trusted: TrustedKeys, now: Date): boolean {
   const key = trusted.get(keyId);
   return key !== undefined && (key.retiredAt === undefined || now < key.retiredAt);
 }
@@ -131,6 +132,7 @@ async function privateKeyOf(
   return readPrivateKey(value.includes("-----BEGIN") ? value : inFolder(baseDir, value), use, `${field}.privateKey`);
 }
 
-function inFolder(baseDir: string, path: string): string {
+/** A path of the policy. */
+export function inFolder(baseDir: string, path: string): string {
   return isAbsolute(path) ? path : join(baseDir, path);
 }

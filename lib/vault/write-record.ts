@@ -49,7 +49,7 @@ export async function writeRecord<Content extends Placed>(
 }
 
 /** Creates a blob; one that is there already with the same bytes was written by us, and its confirmation got lost. */
-async function createOnce(vault: Vault, name: string, bytes: Buffer): Promise<void> {
+export async function createOnce(vault: Vault, name: string, bytes: Buffer): Promise<void> {
   try {
     await vault.storage.data.create(name, bytes);
   } catch (error: unknown) {

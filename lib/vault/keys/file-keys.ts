@@ -54,16 +54,49 @@ export async function initKeys(folder: string): Promise<KeyFile[]> {
   return files.flat();
 }
 
-async function makePair(folder: string, pair: (typeof PAIRS)[number]): Promise<KeyFile[]> {
+/**
+ * The pair that is to follow one of `initKeys`: `encrypt-2`, `encrypt-3`, …, the first that is not there or that `isUsed` says
+ * nobody uses yet, which an earlier call has made. Throws KEY_INVALID.
+ */
+export async function nextPair(
+  folder: string,
+  name: "encrypt" | "sign",
+  isUsed: (keyId: string) => Promise<boolean>,
+): Promise<KeyFile[]> {
+  const pair = PAIRS.find((candidate) => candidate.name === name);
+  if (pair === undefined) throw new AppError("INVARIANT", `no pair of keys is called ${name}`);
+  for (let number = 2; ; number++) {
+    const files = `${name}-${number}`;
+    const paths = [`${files}.pub.pem`, `${files}.key.pem`].map((file) => join(folder, file));
+    const [publicPath = "", privatePath = ""] = paths;
+    if (!paths.some((path) => existsSync(path))) {
+      const made = await makePair(folder, pair, files);
+      await syncFolder(folder);
+      return made;
+    }
+    if (!paths.every((path) => existsSync(path))) continue;
+    const keyId = keyIdOf(await readPublicKey(publicPath, name === "sign" ? "EC" : "RSA"));
+    if (!(await isUsed(keyId))) return describePair(pair, { publicPath, privatePath, keyId });
+  }
+}
+
+async function makePair(folder: string, pair: (typeof PAIRS)[number], files: string = pair.name): Promise<KeyFile[]> {
   const { publicKey, privateKey } =
     pair.name === "sign"
       ? await generate("ec", { namedCurve: "P-256" })
       : await generate("rsa", { modulusLength: 3072 });
   const keyId = keyIdOf(publicKey);
-  const publicPath = join(folder, `${pair.name}.pub.pem`);
-  const privatePath = join(folder, `${pair.name}.key.pem`);
+  const publicPath = join(folder, `${files}.pub.pem`);
+  const privatePath = join(folder, `${files}.key.pem`);
   await writeNew(privatePath, toPem(privateKey, "pkcs8"), 0o600);
   await writeNew(publicPath, toPem(publicKey, "spki"), 0o644);
+  return describePair(pair, { publicPath, privatePath, keyId });
+}
+
+function describePair(
+  pair: (typeof PAIRS)[number],
+  { publicPath, privatePath, keyId }: { publicPath: string; privatePath: string; keyId: string },
+): KeyFile[] {
   return [
     { path: publicPath, purpose: pair.publicPurpose, keyId, isPrivate: false },
     { path: privatePath, purpose: pair.privatePurpose, keyId, isPrivate: true },

@@ -46,6 +46,24 @@ export async function openKeyVaultVersions(
   return [newest, ...(await Promise.all(others.map(({ version }) => fetchKey(opened, use, version))))];
 }
 
+/** Makes a new version of the key, of the same kind and size, and returns it. */
+export async function rotateKeyVaultKey(
+  keyUrl: string,
+  use: KeyUse,
+  retryOptions?: RetryOptions,
+): Promise<KeyVaultKeyHandle> {
+  if (parseKeyUrl(keyUrl).version !== undefined) {
+    throw new AppError("KEY_INVALID", `${keyUrl}: it names one version, which no other can follow`, {
+      hint: "Name the key without a version in the policy.",
+    });
+  }
+  const opened = await openClient(keyUrl, retryOptions);
+  await opened.client.rotateKey(opened.name).catch((error: unknown) => {
+    throw toKeyServiceError(error, keyUrl);
+  });
+  return fetchKey(opened, use, undefined);
+}
+
 interface OpenedClient {
   client: KeyClient;
   access: KeyVaultAccess;
