@@ -8,10 +8,11 @@ import {
   type RowChange,
   type TransactionChanges,
 } from "../../lib/sources/changes.ts";
-import { collect, openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
+import { collect, print, type AddCommand } from "../command.ts";
+import { addReadOptions, describeOpened, openOneSource, type ReadOptions, reportOf } from "../source-context.ts";
 import { formatBytes, formatCount, formatTable } from "../table.ts";
 
-interface ChangesOptions extends CommonOptions {
+interface ChangesOptions extends ReadOptions {
   from?: string;
   to?: string;
   table?: string[];
@@ -19,30 +20,31 @@ interface ChangesOptions extends CommonOptions {
   at?: string;
   values?: true;
   rows: string;
-  vault?: string;
 }
 
 export const addChanges: AddCommand = (program) => {
-  program
+  const command = program
     .command("changes")
     .description("show what happened, per minute and table, from the log in a vault; needs the private key")
-    .argument("<source>", "name of a source in the policy")
+    .argument("[source]", "name of a source in the policy")
     .option("--from <time>", "commits at or after it; default: the start of the log")
     .option("--to <time>", "commits at or before it; default: the end of the log")
     .option("--table <schema.table>", "only this table, or schema; may be repeated", collect)
     .addOption(new Option("--kind <kind>", "only changes of this kind").choices(CHANGE_KINDS))
     .option("--at <gtid>", "only this transaction")
     .option("--values", "also the texts of statements, and with --at the values of the rows: both are data")
-    .option("--rows <number>", "how many rows and statements of a transaction to show at most", "100")
-    .option("--vault <name>", "read from this vault")
-    .action(async (source: string, options: ChangesOptions) => {
-      const { from, to, at, vault, table = [], kind, values = false } = options;
-      const kinds = kind === undefined ? [] : [kind];
-      const rows = parseCount(options.rows);
-      const request = { source, from, to, at, vault, tables: table, kinds, values, rows };
-      const report = await readChanges(await openCommandContext(options), request);
-      print(options, report, at === undefined ? describe(report) : report.largest.flatMap(describeTransaction));
-    });
+    .option("--rows <number>", "how many rows and statements of a transaction to show at most", "100");
+  addReadOptions(command).action(async (named: string | undefined, options: ChangesOptions) => {
+    const { from, to, at, table = [], kind, values = false } = options;
+    const opened = await openOneSource(named, options, "changes");
+    const { context, source, vault } = opened;
+    const kinds = kind === undefined ? [] : [kind];
+    const rows = parseCount(options.rows);
+    const request = { source, from, to, at, vault, tables: table, kinds, values, rows };
+    const report = await readChanges(context, request);
+    const lines = at === undefined ? describe(report) : report.largest.flatMap(describeTransaction);
+    print(options, { ...report, ...reportOf(opened) }, [...lines, ...describeOpened(opened)]);
+  });
 };
 
 const COUNTS = ["inserted", "updated", "deleted", "ddl", "statements"] as const;

@@ -1,18 +1,20 @@
 import { listBackups, type ListedBackup } from "../../lib/restore/list.ts";
-import { openCommandContext, print, type AddCommand, type CommonOptions } from "../command.ts";
+import { print, type AddCommand } from "../command.ts";
+import { addReadOptions, describeOpened, openEveryVault, type ReadOptions, reportOf } from "../source-context.ts";
 import { formatBytes, formatCount, formatTable } from "../table.ts";
 
 export const addList: AddCommand = (program, state) => {
-  program
+  const command = program
     .command("list")
     .description("show the backups in every vault, with what can't be restored and why")
-    .argument("[source]", "only this source")
-    .action(async (source: string | undefined, options: CommonOptions) => {
-      const backups = await listBackups(await openCommandContext(options), source);
-      const lines = backups.length === 0 ? ["there is no backup yet"] : formatTable(HEADER, backups.map(describe));
-      print(options, { backups }, lines);
-      if (backups.some(({ error }) => error)) state.exitCode = 1;
-    });
+    .argument("[source]", "only this source");
+  addReadOptions(command).action(async (named: string | undefined, options: ReadOptions) => {
+    const opened = await openEveryVault(named, options, "list");
+    const backups = await listBackups(opened.context, opened.source);
+    const lines = backups.length === 0 ? ["there is no backup yet"] : formatTable(HEADER, backups.map(describe));
+    print(options, { backups, ...reportOf(opened) }, [...lines, ...describeOpened(opened)]);
+    if (backups.some(({ error }) => error)) state.exitCode = 1;
+  });
 };
 
 const HEADER = ["source", "vault", "backup", "consistent at", "tables", "rows", "stored", "state"];

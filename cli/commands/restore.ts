@@ -2,22 +2,21 @@ import { AppError } from "../../lib/core/errors.ts";
 import { parseRestorePoint } from "../../lib/restore/choose.ts";
 import { stopping } from "../../lib/restore/replayable.ts";
 import { planRestore, restoreSource, type RestoreOptions } from "../../lib/restore/restore-source.ts";
-import {
-  collect,
-  commandLogger,
-  interruptSignal,
-  openCommandContext,
-  print,
-  type AddCommand,
-  type CommonOptions,
-} from "../command.ts";
+import { collect, commandLogger, interruptSignal, print, type AddCommand } from "../command.ts";
 import { describePlan, describeRestore } from "../describe-restore.ts";
 import { terminalProgress } from "../progress.ts";
+import {
+  addReadOptions,
+  describeOpened,
+  fromEnvironment,
+  openOneSource,
+  type ReadOptions,
+  reportOf,
+} from "../source-context.ts";
 
-interface RestoreFlags extends CommonOptions {
+interface RestoreFlags extends ReadOptions {
   to?: string;
   backup?: string;
-  vault?: string;
   target: string;
   as?: string[];
   tables?: string[];
@@ -30,16 +29,15 @@ interface RestoreFlags extends CommonOptions {
 }
 
 export const addRestore: AddCommand = (program, state) => {
-  program
+  const command = program
     .command("restore")
     .description("restore a source, or a part of it, and compare it with what was backed up")
-    .argument("<source>", "name of a source in the policy")
+    .argument("[source]", "name of a source in the policy")
     .option(
       "--to <point>",
       'latest, a time such as 2026-11-21T03:00:00.123456Z, before:GTID or after:GTID (default: "latest")',
     )
     .option("--backup <id>", "take this full backup and none of the log, instead of --to")
-    .option("--vault <name>", "read from this vault only; default: the first that has the backup")
     .requiredOption(
       "--target <url>",
       "server to restore into: a URL, or env:NAME to keep the password off the command line",
@@ -51,36 +49,37 @@ export const addRestore: AddCommand = (program, state) => {
     .option("--connections <number>", "connections that load rows at the same time", "2")
     .option("--scratch", "nothing else uses the target server: load without its binary log")
     .option("--leave-out", "leave out, and list, logged statements that can't be replayed under new names or in part")
-    .option("--dry-run", "show what would be read, from where, and how long it should take; change nothing")
-    .action(async (source: string, flags: RestoreFlags) => {
-      const request = toRequest(source, flags);
-      const context = await openCommandContext(flags);
-      if (flags.dryRun) {
-        const plan = await planRestore(context, request);
-        print(flags, plan, describePlan(plan));
-        const isStopped = stopping(plan.obstacles ?? [], flags.leaveOut === true).length > 0;
-        const lacks = plan.findings.some(({ ok, level }) => level === "required" && ok === false);
-        if (isStopped || lacks || plan.archived !== null) state.exitCode = 1;
-        return;
-      }
-      using progress = terminalProgress(process.stderr);
-      const outcome = await restoreSource(context, { ...request, progress: progress.report });
-      progress[Symbol.dispose]();
-      print(flags, outcome, describeRestore(source, outcome));
-      if (!outcome.identical) state.exitCode = 1;
-    });
+    .option("--dry-run", "show what would be read, from where, and how long it should take; change nothing");
+  addReadOptions(command).action(async (named: string | undefined, flags: RestoreFlags) => {
+    const toRestore = toRequest(flags);
+    const opened = await openOneSource(named, flags, "restore");
+    const { context, source, vault } = opened;
+    const request = { ...toRestore, source, vault };
+    if (flags.dryRun) {
+      const plan = await planRestore(context, request);
+      print(flags, { ...plan, ...reportOf(opened) }, [...describePlan(plan), ...describeOpened(opened)]);
+      const isStopped = stopping(plan.obstacles ?? [], flags.leaveOut === true).length > 0;
+      const lacks = plan.findings.some(({ ok, level }) => level === "required" && ok === false);
+      if (isStopped || lacks || plan.archived !== null) state.exitCode = 1;
+      return;
+    }
+    using progress = terminalProgress(process.stderr);
+    const outcome = await restoreSource(context, { ...request, progress: progress.report });
+    progress[Symbol.dispose]();
+    const lines = [...describeRestore(source, outcome), ...describeOpened(opened)];
+    print(flags, { ...outcome, ...reportOf(opened) }, lines);
+    if (!outcome.identical) state.exitCode = 1;
+  });
 };
 
-function toRequest(source: string, flags: RestoreFlags): RestoreOptions {
+function toRequest(flags: RestoreFlags): Omit<RestoreOptions, "source" | "vault"> {
   if (flags.backup !== undefined && flags.to !== undefined) {
     throw new AppError("USAGE", "--to and --backup: expected one of them, found both");
   }
   const tables = flags.tables?.flatMap((list) => list.split(","));
   return {
-    source,
     point: flags.backup === undefined ? parseRestorePoint(flags.to ?? "latest") : { kind: "backup", id: flags.backup },
-    vault: flags.vault,
-    targetUrl: targetUrl(flags.target),
+    targetUrl: flags.target.startsWith("env:") ? fromEnvironment("--target", flags.target) : flags.target,
     rename: new Map((flags.as ?? []).map(parseRename)),
     ...(tables ? { only: tables } : {}),
     intoNonEmpty: flags.intoNonEmpty ?? false,
@@ -91,13 +90,6 @@ function toRequest(source: string, flags: RestoreFlags): RestoreOptions {
     logger: commandLogger(),
     signal: interruptSignal(),
   };
-}
-
-function targetUrl(target: string): string {
-  if (!target.startsWith("env:")) return target;
-  const value = process.env[target.slice("env:".length)];
-  if (value) return value;
-  throw new AppError("SETTING_MISSING", `--target: environment variable "${target.slice("env:".length)}" is not set`);
 }
 
 function parseRename(text: string): [string, string] {

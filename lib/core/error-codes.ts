@@ -33,7 +33,7 @@ export const ERROR_CODES = {
   POLICY_UNREADABLE: entry("config", "the policy can't be read or is not JSON"),
   POLICY_INVALID: entry("config", "the policy has wrong, missing or unknown fields"),
   SETTING_MISSING: entry("config", "an environment variable or secret that the policy names is not set"),
-  KEY_INVALID: entry("config", "a key file is missing, malformed or of the wrong kind"),
+  KEY_INVALID: entry("config", "a key file is missing, malformed, of the wrong kind, or needs another passphrase"),
   KEY_EXISTS: entry("config", "keys init found a key file and did not overwrite it"),
   KEY_NOT_RECIPIENT: entry("verify", "the private key at hand opens none of the backup's wrapped data keys"),
   KEY_UNTRUSTED: entry("config", "the private signing key is none that the policy's key vouches for"),

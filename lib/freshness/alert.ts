@@ -12,8 +12,8 @@ export interface Alert {
   environment: string;
   source: string;
   vault: string;
-  /** `resolved` when the source is fresh again; `damaged` and `healed` say what was found in storage, and change no state. */
-  event: "late" | "breached" | "unknown" | "resolved" | "damaged" | "healed";
+  /** `resolved` when the source is fresh again; the others say what was found in storage, and change no state. */
+  event: "late" | "breached" | "unknown" | "resolved" | "damaged" | "healed" | "break-glass";
   before: FreshnessState | null;
   reason: { code: ReasonCode | ErrorCode; message: string };
   restorableUntil: string | null;

@@ -13,6 +13,7 @@ export type ReasonCode =
   | "LOG_GAP"
   | "VAULT_BEHIND"
   | "SIGNED_IN_GRACE"
+  | "BREAK_GLASS_USED"
   | "RPO_EXCEEDED"
   | "UNPROVEN"
   | "NO_BACKUP"

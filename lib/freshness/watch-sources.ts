@@ -7,6 +7,7 @@ import type { Alert } from "./alert.ts";
 import type { VaultFreshness } from "./evaluate.ts";
 import { observe } from "./observe.ts";
 import { readFreshness } from "./read-freshness.ts";
+import { watchBreakGlass } from "./watch-break-glass.ts";
 import { watchDamage } from "./watch-damage.ts";
 import { watchVault, type WatchContext, type WatchOutcome } from "./watch.ts";
 import { postAlert } from "./webhook.ts";
@@ -24,6 +25,7 @@ export async function watchSources(context: Context, logger: Logger): Promise<Wa
     for (const vault of vaultsOf(context, source)) outcomes.push(await watchDamage(vault, source, trusted, watch));
     await observe(context, source, vaults, logger);
   }
+  for (const vault of context.vaults.values()) outcomes.push(...(await watchBreakGlass(vault, policy.sources, watch)));
   return outcomes;
 }
 

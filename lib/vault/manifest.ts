@@ -66,6 +66,8 @@ const contentSchema = z.object({
   server: z.looseObject({ kind: z.literal("mysql"), version: z.string() }),
   blobs: z.array(blob),
   tables: z.array(table),
+  /** What the policy selected, for a restore that has no policy; `databases` is null for all of them. */
+  scope: z.object({ databases: z.array(z.string()).nullable(), excludeTables: z.array(z.string()) }).optional(),
 });
 
 const manifestSchema = contentSchema.extend({

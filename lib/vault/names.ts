@@ -142,6 +142,13 @@ export function quarantineName(name: string, sha256: string): string {
   return `quarantine/${name}/${sha256}`;
 }
 
+/** Unsigned notes of who opened backups with a key from the safe. */
+export const BREAK_GLASS_NOTES = "break-glass/";
+
+export function breakGlassNoteName(id: string): string {
+  return `${BREAK_GLASS_NOTES}${id}.json`;
+}
+
 /** Where it is said which signing key follows another; a key has one successor, so the name is the predecessor's. */
 export const SUCCESSIONS = "keys/successions/";
 

@@ -39,6 +39,7 @@ async function readServer(context: SourceContext, writer: BackupWriter): Promise
     server: { kind: "mysql", ...model.server },
     blobs: [{ ...schemaBlob, role: "schema" }, ...parts.flatMap(({ blobs }) => blobs)],
     tables: sumTables(model, parts),
+    scope: { databases: source.databases ?? null, excludeTables: source.excludeTables },
   };
 }
 
