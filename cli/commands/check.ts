@@ -18,7 +18,7 @@ export const addCheck: AddCommand = (program, state) => {
 function describeCheck(report: CheckReport): string[] {
   return [
     "keys",
-    ...report.keys.flatMap(({ key, error }) => describePart(key, error)),
+    ...report.keys.flatMap(({ key, keyId, error }) => describePart(keyId ? `${key} ${keyId}` : key, error)),
     "vaults",
     ...report.vaults.flatMap(({ vault, error }) => describePart(vault, error)),
     ...report.sources.flatMap((part) => describeServer(`source ${part.source}`, part)),

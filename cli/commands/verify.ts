@@ -40,7 +40,7 @@ export const addVerify: AddCommand = (program, state) => {
 };
 
 function linesOf(report: TotalReport & Partial<RecordedReport>): string[] {
-  const { proven, failed, notLooked, bytes, seconds, problems, behind, unreadable, healed = [] } = report;
+  const { proven, failed, notLooked, bytes, seconds, problems, behind, unreadable, healed = [], inGrace } = report;
   return [
     ...problems.map(({ vault, blob, code }) => `FAILED  ${code}  ${vault}: ${blob}`),
     ...healed.map(({ vault, blob, from }) => `HEALED  ${vault}: ${blob} from ${from}`),
@@ -49,6 +49,9 @@ function linesOf(report: TotalReport & Partial<RecordedReport>): string[] {
       ({ source, vault, fulls, segments, runs }) =>
         `BEHIND  ${vault}, ${source}: ${formatCount(fulls)} full backups, ${formatCount(segments)} segments, ${formatCount(runs)} receipts`,
     ),
+    ...(inGrace > 0
+      ? [`IN GRACE  ${formatCount(inGrace)} manifests were signed by a session key that had expired`]
+      : []),
     `proven ${formatCount(proven)}, failed ${formatCount(failed)}, not looked at ${formatCount(notLooked)}: ` +
       `${formatBytes(bytes)} in ${formatDuration(seconds * 1000)}`,
   ];

@@ -63,6 +63,7 @@ function alertOf(
       message: use ?? "a note that can't be read says that a key from the safe was used",
     },
     restorableUntil: null,
+    provenSince: null,
     lagSeconds: null,
     rpoSeconds: 0,
   };

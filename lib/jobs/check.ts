@@ -10,7 +10,8 @@ import type { Context } from "../vault/context.ts";
 export interface CheckReport {
   /** Whether everything required is there and could be looked at. */
   ok: boolean;
-  keys: { key: string; error?: ErrorReport }[];
+  /** `keyId` is what the policy may name, to be independent of a key service. */
+  keys: { key: string; keyId?: string; error?: ErrorReport }[];
   vaults: { vault: string; error?: ErrorReport }[];
   sources: { source: string; findings: Finding[]; error?: ErrorReport }[];
   /** The servers that restore tests go to. */
@@ -24,8 +25,8 @@ export async function checkEverything(context: Context, sourceName?: string): Pr
   const { policy } = context;
   const wanted = sourceName === undefined ? policy.sources : [findSource(policy, sourceName)];
   const keys = await Promise.all([
-    tried({ key: "encrypt" }, () => context.recipients()),
-    tried({ key: "sign" }, () => context.signer()),
+    tried({ key: "encrypt" }, async () => ({ keyId: (await context.recipients()).vault.keyId })),
+    tried({ key: "sign" }, async () => ({ keyId: (await context.signer()).signingKey.keyId })),
   ]);
   const vaults = await Promise.all(
     [...context.vaults.values()].map(({ name, storage }) => tried({ vault: name }, () => storage.prepare())),
@@ -83,13 +84,12 @@ function notYetDone({ name, schedule }: SourcePolicy): string[] {
   return [`${name}: retention: nothing is removed without schedule.verify, since no backup is ever proven`];
 }
 
-async function tried<Part extends object>(
+async function tried<Part extends object, Found extends object>(
   part: Part,
-  look: () => Promise<unknown>,
-): Promise<Part & { error?: ErrorReport }> {
+  look: () => Promise<Found | void>,
+): Promise<Part & Partial<Found> & { error?: ErrorReport }> {
   try {
-    await look();
-    return part;
+    return { ...part, ...(await look()) };
   } catch (error: unknown) {
     return { ...part, error: reportError(error) };
   }

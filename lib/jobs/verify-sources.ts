@@ -35,7 +35,7 @@ export async function verifySources(context: Context, request: VerifyRequest): P
 
 /** All reports together; `started` is when the first of them was begun, by `performance.now`. */
 export function totalOf(reports: readonly VerifyReport[], started: number): TotalReport {
-  const sum = (count: "proven" | "failed" | "notLooked" | "bytes") =>
+  const sum = (count: "proven" | "failed" | "notLooked" | "bytes" | "inGrace") =>
     reports.reduce((total, report) => total + report[count], 0);
   const seconds = (performance.now() - started) / 1000;
   return {
@@ -44,6 +44,7 @@ export function totalOf(reports: readonly VerifyReport[], started: number): Tota
     notLooked: sum("notLooked"),
     bytes: sum("bytes"),
     mbPerSecond: Math.round(sum("bytes") / 1e5 / Math.max(0.001, seconds)) / 10,
+    inGrace: sum("inGrace"),
     seconds,
     problems: reports.flatMap(({ problems }) => problems),
     coverage: reports.flatMap(({ coverage }) => coverage),

@@ -11,7 +11,7 @@ import type { TrustedKeys } from "../vault/keys/key.ts";
 import { localDecryptionKey } from "../vault/keys/local-keys.ts";
 import type { Manifest } from "../vault/manifest.ts";
 import { fullPlace } from "../vault/names.ts";
-import { readPublishedSigningKeys } from "../vault/published-signing-keys.ts";
+import { readPublishedSigningKeys } from "../vault/published-keys.ts";
 import { openMemoryVault } from "../vault/storage/memory.ts";
 import { openVaultStorage } from "../vault/storage/open.ts";
 import { parseVaultAddress } from "../vault/storage/vault-address.ts";

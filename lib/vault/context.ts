@@ -10,8 +10,17 @@ import { anyKey } from "./keys/data-key.ts";
 import type { DecryptionKey, EncryptionKey, TrustedKeys } from "./keys/key.ts";
 import { keyVaultSecrets } from "./keys/key-vault-secrets.ts";
 import { openSessionSigner, type SessionKey, type SessionSigner } from "./keys/session-key.ts";
-import { openDecryptionKey, openRecipients, openSigningKey, openTrustRoots, type KeySource } from "./policy-keys.ts";
+import { keptFor } from "./kept-for.ts";
+import {
+  openDecryptionKey,
+  openRecipients,
+  openSigningKey,
+  openTrustRoots,
+  type KeyCache,
+  type KeySource,
+} from "./policy-keys.ts";
 import { readPolicy } from "./read-policy.ts";
+import type { Recipients } from "./segment-writer.ts";
 import type { ResolvedVaultConfig } from "./storage/config.ts";
 import { openVaultStorage } from "./storage/open.ts";
 import { openTrust } from "./trusted-keys.ts";
@@ -45,6 +54,13 @@ export interface ContextOptions {
   logger?: Logger;
 }
 
+/** A process goes over to the next version of the vault key within this time. */
+const RECIPIENTS_AGE_MS = 3_600_000;
+
+function isSameRecipients(a: Recipients, b: Recipients): boolean {
+  return a.vault.keyId === b.vault.keyId && a.breakGlass.keyId === b.breakGlass.keyId;
+}
+
 /** Reads settings and policy and opens the vaults, without asking them anything yet. Throws AppError for what is wrong. */
 export async function openContext(env: Environment, options: ContextOptions = {}): Promise<Context> {
   const { clock = systemClock, logger = silentLogger, openWith } = options;
@@ -53,11 +69,14 @@ export async function openContext(env: Environment, options: ContextOptions = {}
   const resolve = secretResolver(env, policy.keyVault === undefined ? undefined : keyVaultSecrets(policy.keyVault));
   const keySource: KeySource = { keys: policy.keys, baseDir, resolve };
   const vaults = await openVaults(policy, baseDir, resolve);
+  const all = [...vaults.values()];
   const trustedKeys = openTrust(
-    [...vaults.values()],
-    once(() => openTrustRoots(keySource)),
+    all,
+    once(() => openTrustRoots(keySource, all)),
     clock,
   );
+  const onUsed = (error: AppError) => logger.warn("public-keys-from-vaults", { ...reportError(error) });
+  const cache: KeyCache = { vaults: all, trusted: trustedKeys, onUsed };
   const signingKey = async () => openSigningKey(keySource, await trustedKeys(), clock());
   return {
     policy,
@@ -67,7 +86,7 @@ export async function openContext(env: Environment, options: ContextOptions = {}
     resolve,
     vaults,
     keySource,
-    recipients: once(() => openRecipients(keySource)),
+    recipients: keptFor(RECIPIENTS_AGE_MS, clock, () => openRecipients(keySource, cache), isSameRecipients),
     decryptionKey: once(() => openWithAlso(() => openDecryptionKey(keySource), openWith)),
     signer: once(async () => {
       const graceMs = parseDuration(policy.keys.graceAfterExpiry);

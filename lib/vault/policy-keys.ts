@@ -1,11 +1,12 @@
 import type { KeyObject } from "node:crypto";
 import { isAbsolute, join } from "node:path";
-import { AppError } from "../core/errors.ts";
+import { AppError, toAppError } from "../core/errors.ts";
 import type { KeyPolicy, Policy } from "../core/policy-schema.ts";
 import type { ResolveSecret } from "../core/secrets.ts";
+import { cachedEncryptionKey, cachedKey, whileDown } from "./cached-keys.ts";
 import { anyKey } from "./keys/data-key.ts";
 import { readEncryptionKey, readPrivateKey, readPublicKey } from "./keys/file-keys.ts";
-import type { DecryptionKey, EncryptionKey, SigningKey, TrustedKeys } from "./keys/key.ts";
+import type { DecryptionKey, SigningKey, TrustedKeys } from "./keys/key.ts";
 import {
   keyVaultDecryptionKey,
   keyVaultEncryptionKey,
@@ -14,7 +15,9 @@ import {
   openKeyVaultKey,
   openKeyVaultVersions,
 } from "./keys/key-vault.ts";
-import { localDecryptionKey, localSigningKey } from "./keys/local-keys.ts";
+import { checkKey, localDecryptionKey, localSigningKey } from "./keys/local-keys.ts";
+import type { Recipients } from "./segment-writer.ts";
+import type { Vault } from "./vault.ts";
 
 /** Where the keys of a policy come from. */
 export interface KeySource {
@@ -26,15 +29,26 @@ export interface KeySource {
 
 type KeyVaultPolicy = Extract<KeyPolicy, { kind: "key-vault" }>;
 
-/** The two recipients of each data key. Needs public halves only. Throws KEY_INVALID, KEY_SERVICE_*. */
-export async function openRecipients({
-  keys,
-  baseDir,
-}: KeySource): Promise<{ vault: EncryptionKey; breakGlass: EncryptionKey }> {
+/** Where public keys are found while Key Vault does not answer. */
+export interface KeyCache {
+  vaults: readonly Vault[];
+  trusted: () => Promise<TrustedKeys>;
+  /** Told that they were needed. */
+  onUsed: (error: AppError) => void;
+}
+
+/**
+ * The two recipients of each data key. Needs public halves only, and those of a key in Key Vault from the vaults while that does
+ * not answer. Throws KEY_INVALID, KEY_SERVICE_*.
+ */
+export async function openRecipients({ keys, baseDir }: KeySource, cache: KeyCache): Promise<Recipients> {
   const breakGlass = await readEncryptionKey(inFolder(baseDir, keys.breakGlass.publicKey));
   const { encrypt } = keys;
-  if (encrypt.kind === "key-vault")
-    return { vault: keyVaultEncryptionKey(await openNewest(encrypt, "RSA")), breakGlass };
+  if (encrypt.kind === "key-vault") {
+    const ask = async () => keyVaultEncryptionKey(await openNewest(encrypt, "RSA"));
+    const fromVaults = async () => cachedEncryptionKey(cache.vaults, encrypt, await cache.trusted());
+    return { vault: await whileDown(ask, fromVaults, cache.onUsed), breakGlass };
+  }
   return { vault: await readEncryptionKey(inFolder(baseDir, encrypt.publicKey)), breakGlass };
 }
 
@@ -72,12 +86,29 @@ export async function openSigningKey(source: KeySource, trusted: TrustedKeys, no
  * The public signing keys that are believed without anybody's word: the policy's file, the version that it names, or every
  * version of its key. Throws KEY_INVALID, KEY_SERVICE_*.
  */
-export async function openTrustRoots({ keys: { sign }, baseDir }: KeySource): Promise<KeyObject[]> {
+export async function openTrustRoots(
+  { keys: { sign }, baseDir }: KeySource,
+  vaults: readonly Vault[],
+): Promise<KeyObject[]> {
   if (sign.kind === "file") return [await readPublicKey(inFolder(baseDir, sign.publicKey), "EC")];
-  const versions = await openKeyVaultVersions(sign.keyUrl, "EC");
+  const cached = sign.keyId === undefined ? undefined : await cachedKey(vaults, sign.keyId);
+  if (cached) return [checkKey(cached, "EC", sign.keyUrl)];
+  const versions = await openKeyVaultVersions(sign.keyUrl, "EC").catch((error: unknown) => {
+    throw sign.keyId === undefined ? withoutPin(error) : error;
+  });
   const wanted = versions.filter(({ keyId }) => sign.keyId === undefined || keyId === sign.keyId);
   if (wanted.length > 0) return wanted.map(({ publicKey }) => publicKey);
   throw otherKey(sign, versions);
+}
+
+/** Nothing in a vault says which key is to be believed: only the policy can. */
+function withoutPin(error: unknown): AppError {
+  const problem = toAppError(error);
+  if (problem.code !== "KEY_SERVICE_UNAVAILABLE") return problem;
+  return new AppError(problem.code, problem.message, {
+    hint: "Name the key's id in the policy, as `keys.sign.keyId`: then its public half is taken from the vaults meanwhile.",
+    cause: error,
+  });
 }
 
 async function openNewest(key: KeyVaultPolicy, use: "RSA" | "EC"): Promise<KeyVaultKeyHandle> {

@@ -11,6 +11,8 @@ export interface PublishedKey {
   keyId: string;
   publicKey: KeyObject;
   use: "vault" | "break-glass" | "sign";
+  /** Of a key in Key Vault, its URL with the version. */
+  keyVaultKey?: string;
 }
 
 /** What each storage is known to hold, so that a record a minute does not ask again each time. */
@@ -40,6 +42,7 @@ async function publishKey(vault: Vault, key: PublishedKey, signer: SessionSigner
     use: key.use,
     publicKey: key.publicKey.export({ type: "spki", format: "pem" }),
     publishedAt: clock().toISOString(),
+    ...(key.keyVaultKey !== undefined && { keyVaultKey: key.keyVaultKey }),
   };
   try {
     await vault.storage.data.create(keyName(key.keyId), await signEnvelope("resguardo-key", content, signer, clock));

@@ -43,6 +43,8 @@ export interface VerifyReport {
   /** Read from the storage. */
   bytes: number;
   mbPerSecond: number;
+  /** Manifests of full backups that were signed in the grace of a session key that had expired. */
+  inGrace: number;
   problems: VerifyProblem[];
   coverage: VaultCoverage[];
   behind: VaultBehind[];

@@ -1,5 +1,6 @@
 import { reportError, toAppError } from "../core/errors.ts";
 import { noProgress, type Progress } from "../core/progress.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
 import { readDamage } from "./damage.ts";
 import type { TrustedKeys } from "./keys/key.ts";
 import type { ProofsRecord, VaultProofs } from "./proofs-record.ts";
@@ -90,6 +91,7 @@ export async function verifySource(options: VerifyOptions): Promise<Verification
       notLooked,
       bytes: budget.readBytes,
       mbPerSecond: Math.round((budget.readBytes / 1e3 / Math.max(1, budget.elapsedMs)) * 10) / 10,
+      inGrace: ledgers.reduce((sum, { survey }) => sum + inGrace(survey.fulls), 0),
       problems,
       coverage: ledgers.map((ledger) => ledger.coverage()),
       behind: compared.behind,
@@ -132,6 +134,10 @@ function judgeManifests(ledgers: readonly VaultLedger[], tally: VerifyTally): Ba
       return [{ vault, blob: entry.name, expected: "record" as const, reason: entry.error, healed }];
     });
   });
+}
+
+function inGrace(fulls: readonly CatalogueEntry[]): number {
+  return fulls.filter((entry) => entry.state === "valid" && entry.graceUntil !== undefined).length;
 }
 
 type KnownStates = ReadonlyMap<string, VaultProofs>;

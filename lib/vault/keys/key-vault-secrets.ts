@@ -3,19 +3,29 @@ import { AppError } from "../../core/errors.ts";
 import { accessKeyVault, type RetryOptions, statusOf, toKeyServiceError } from "./key-vault-access.ts";
 
 /**
- * Reads secrets of the Key Vault at `vaultUrl`, their newest version, anew each time. What it returns throws SETTING_MISSING
- * where there is no such secret, KEY_SERVICE_UNAVAILABLE or KEY_SERVICE_REFUSED.
+ * Reads secrets of the Key Vault at `vaultUrl`, their newest version, anew each time; while it does not answer, a secret is what
+ * this process read last. What it returns throws SETTING_MISSING where there is no such secret, KEY_SERVICE_UNAVAILABLE or
+ * KEY_SERVICE_REFUSED.
  */
 export function keyVaultSecrets(vaultUrl: string, retryOptions?: RetryOptions): (name: string) => Promise<string> {
   let client: SecretClient | undefined;
+  const last = new Map<string, string>();
   return async (name) => {
     const what = `secret "${name}" of ${new URL(vaultUrl).host}`;
     client ??= await openClient(vaultUrl, retryOptions);
-    const { value } = await client.getSecret(name).catch((error: unknown) => {
-      throw statusOf(error) === 404 ? missing(what, error) : toKeyServiceError(error, what);
-    });
-    if (value) return value;
-    throw missing(what);
+    const value = await client.getSecret(name).then(
+      (secret) => secret.value,
+      (error: unknown) => {
+        if (statusOf(error) === 404) throw missing(what, error);
+        const problem = toKeyServiceError(error, what);
+        const known = last.get(name);
+        if (known === undefined || problem.code !== "KEY_SERVICE_UNAVAILABLE") throw problem;
+        return known;
+      },
+    );
+    if (!value) throw missing(what);
+    last.set(name, value);
+    return value;
   };
 }
 

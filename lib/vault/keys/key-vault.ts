@@ -155,7 +155,7 @@ function parseKeyUrl(keyUrl: string): KeyUrl {
 }
 
 /** A signed manifest may name any URL; a token goes only to the vault and the key that the policy names. */
-function isSameKey(one: string, other: string): boolean {
+export function isSameKey(one: string, other: string): boolean {
   const [a, b] = [parseKeyUrl(one), parseKeyUrl(other)];
   return a.vaultUrl === b.vaultUrl && a.name === b.name;
 }

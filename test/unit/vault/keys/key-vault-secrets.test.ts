@@ -14,6 +14,18 @@ describe("secrets of a Key Vault", () => {
     expect(await read("SHOP-URL")).toBe("mysql://two");
   });
 
+  it("are what this process read last while the service is down", async () => {
+    await using double = await startKeyVaultDouble();
+    double.addSecret("SHOP-URL", "mysql://one");
+    const read = keyVaultSecrets(double.url, FAST);
+    await read("SHOP-URL");
+    double.failNext(Infinity, 503);
+    expect(await read("SHOP-URL")).toBe("mysql://one");
+    await expect(read("OTHER")).rejects.toMatchObject({ code: "KEY_SERVICE_UNAVAILABLE" });
+    double.failNext(Infinity, 403);
+    await expect(read("SHOP-URL")).rejects.toMatchObject({ code: "KEY_SERVICE_REFUSED" });
+  });
+
   it("are missing settings when they are not there", async () => {
     await using double = await startKeyVaultDouble();
     await expect(keyVaultSecrets(double.url, FAST)("ABSENT")).rejects.toMatchObject({

@@ -7,6 +7,8 @@ import {
   keyVaultEncryptionKey,
   keyVaultSigningKey,
   openKeyVaultKey,
+  openKeyVaultVersions,
+  rotateKeyVaultKey,
 } from "../../../../lib/vault/keys/key-vault.ts";
 import { accessKeyVault } from "../../../../lib/vault/keys/key-vault-access.ts";
 import { keyIdOf } from "../../../../lib/vault/keys/key.ts";
@@ -85,6 +87,29 @@ describe("a key in Key Vault", () => {
     double.failNext(2, 429);
 
     await expect(keyVaultSigningKey(handle).sign(Buffer.from("data"))).resolves.toHaveLength(64);
+  });
+
+  it("waits as long as it is told before it tries again", async () => {
+    await using double = await startKeyVaultDouble();
+    double.addKey("sign", "EC");
+    const handle = await open(double, "sign", "EC");
+    double.failNext(1, 429, 1);
+    const started = performance.now();
+    await keyVaultSigningKey(handle).sign(Buffer.from("data"));
+    expect(performance.now() - started).toBeGreaterThan(990);
+  });
+
+  it("has all its enabled versions, the newest first, and makes the next of the same kind", async () => {
+    await using double = await startKeyVaultDouble({ pageSize: 1 });
+    const first = double.addKey("sign", "EC");
+    const second = double.addKey("sign", "EC");
+    const url = `${double.url}/keys/sign`;
+    const names = async () => (await openKeyVaultVersions(url, "EC", FAST)).map(({ keyVaultKey }) => keyVaultKey);
+    expect(await names()).toEqual([second, first]);
+    const third = await rotateKeyVaultKey(url, "EC", FAST);
+    expect((await names())[0]).toBe(third.keyVaultKey);
+    expect((await openKeyVaultVersions(first, "EC", FAST)).map(({ keyVaultKey }) => keyVaultKey)).toEqual([first]);
+    await expect(rotateKeyVaultKey(first, "EC", FAST)).rejects.toMatchObject({ code: "KEY_INVALID" });
   });
 
   it.each([429, 503])(
