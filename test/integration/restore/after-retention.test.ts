@@ -113,4 +113,33 @@ describe("retention of a real source", () => {
     expect(await restoredAt(context, "latest")).toBe("1 2 3 4 101 102 103 104");
     await expect(restoredAt(context, instants[0] ?? "")).rejects.toMatchObject({ code: "TIME_OUTSIDE_WINDOW" });
   });
+
+  it("tells on the command line what would go and why, and holds a backup until it is released", async () => {
+    const backup = fulls[3] ?? "";
+    const dryRun = await workspace.run(["retention", "--dry-run", "--json"]);
+    expect(dryRun).toMatchObject({ exitCode: 0, stderr: "" });
+    const [plan] = JSON.parse(dryRun.stdout).vaults;
+    expect(plan).toMatchObject({ source: "shop", vault: "primary", savedPerMonth: null, notBefore: [] });
+    expect(plan.kept.map(({ id }: { id: string }) => id)).toContain(backup);
+    const held = await workspace.run(["hold", "shop", backup, "--reason", "an audit", "--legal-hold", "--json"]);
+    // A directory has no legal holds: the hold stands, and what was asked besides does not.
+    expect(held.exitCode).toBe(1);
+    expect(JSON.parse(held.stdout)).toMatchObject({
+      hold: { backup, action: "hold", until: null },
+      vaults: [{ vault: "primary", state: "done" }],
+      legalHolds: [{ vault: "primary", legalHold: false }],
+    });
+    expect((await workspace.run(["hold", "shop"])).stdout).toContain("an audit");
+    const listed = JSON.parse((await workspace.run(["list", "shop", "--json"])).stdout).backups;
+    expect(listed.find(({ id }: { id: string }) => id === backup)).toMatchObject({
+      held: { reason: "an audit", until: null },
+      immutableUntil: null,
+      legalHold: false,
+      tiers: null,
+    });
+    const released = await workspace.run(["hold", "shop", backup, "--release", "--reason", "it is over"]);
+    expect(released).toMatchObject({ exitCode: 0, stderr: "" });
+    expect((await workspace.run(["hold", "shop"])).stdout).toBe("nothing is held\n");
+    expect(await workspace.run(["hold", "shop", backup])).toMatchObject({ exitCode: 2 });
+  });
 });

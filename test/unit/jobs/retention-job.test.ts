@@ -10,6 +10,7 @@ import { dataPrefix, holdPlace, logPlace } from "../../../lib/vault/names.ts";
 import { listRemovalRecords } from "../../../lib/vault/removal.ts";
 import { agedVault } from "../../support/aged-vault.ts";
 import { failingVault } from "../../support/failing-vault.ts";
+import { merge } from "../../support/merge.ts";
 import { SOURCE, testKeys } from "../../support/vault-fixture.ts";
 import { verifyOne } from "../../support/verify.ts";
 
@@ -143,6 +144,21 @@ describe("the retention job", () => {
     const blob = vault.storage.blobs.get(name);
     if (blob) blob.bytes = Buffer.from(blob.bytes.toString("utf8").replace("payload", "payl0ad"));
     expect(await planOf(context)).toMatchObject({ removals: [], refused: expect.stringContaining(name) });
+  });
+
+  it("removes a blob that segments share only when none of them is needed", async () => {
+    const { vault, context, segments } = await agedVault(12);
+    const old = await merge(vault, segments.slice(0, 4));
+    const straddling = await merge(vault, segments.slice(12, 20));
+    const { figures, error } = await run(context);
+    expect(error).toBeUndefined();
+    // Sixteen are old enough; the last four of them lie in one blob with the first that are needed.
+    expect(figures).toMatchObject({ removedFulls: 4, removedSegments: 12 });
+    expect(vault.storage.blobs.has(old.blob.name)).toBe(false);
+    expect(vault.storage.blobs.has(straddling.blob.name)).toBe(true);
+    expect((await verifyOne(vault)).problems).toEqual([]);
+    const [{ windows } = { windows: [] }] = await recoveryWindowsOf(context, SOURCE);
+    expect(windows).toMatchObject([{ from: "2026-10-05T03:00:00.000Z", until: "2026-10-12T23:00:00.000Z" }]);
   });
 
   it("removes uploads that never became a backup, once nothing was added for days", async () => {
