@@ -3,7 +3,7 @@ import { cp } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const root = new URL("../", import.meta.url);
-const ASSETS = ["lib/sources/mysql/kernel/rows.wasm"];
+const ASSETS = ["lib/sources/mysql/kernel/rows.wasm", "lib/sources/mysql/kernel/lines.wasm"];
 
 for (const asset of ASSETS) {
   await cp(fileURLToPath(new URL(asset, root)), fileURLToPath(new URL(`dist/${asset}`, root)));

@@ -32,6 +32,7 @@ export function shipWork(message: Extract<JobMessage, { job: "ship" }>): Work {
       until: endOf(message, work),
     });
     const behind = log.store.report().filter((vault) => vault.state === "behind");
+    const done = log.store.report().flatMap(({ vault, state }) => (state === "done" ? [vault] : []));
     for (const { vault, error } of behind) logger.error("vault-behind", { vault, ...error });
     signal.throwIfAborted();
     await log.remember();
@@ -40,6 +41,8 @@ export function shipWork(message: Extract<JobMessage, { job: "ship" }>): Work {
       figures: {
         ...describe(report),
         seconds: (performance.now() - started) / 1000,
+        lastSegment: log.lastStored() ?? null,
+        vaults: done.join(", "),
         behind: names.join(", ") || null,
       },
       followUps: [
@@ -73,6 +76,8 @@ interface OpenedLog {
   behind: string[];
   sink: SegmentSink;
   store: SegmentStore;
+  /** Id of the newest segment that this run stored. */
+  lastStored(): string | undefined;
   remember(): Promise<void>;
 }
 
@@ -86,6 +91,7 @@ async function openLog(work: WorkContext): Promise<OpenedLog> {
   const end = newestOf(heads);
   const newestIds = heads.flatMap(({ head }) => head.newestId ?? []).toSorted();
   let lastId = newestIds.at(-1) ?? "";
+  let lastStored: string | undefined;
   const store = new SegmentStore({
     vaults: heads.map(({ vault }) => vault),
     source: source.name,
@@ -105,13 +111,13 @@ async function openLog(work: WorkContext): Promise<OpenedLog> {
     },
     store: async (segment) => {
       signal.throwIfAborted();
-      await store.store(segment);
+      lastStored = (await store.store(segment)).id;
     },
   };
   const remember = async (): Promise<void> => {
     await Promise.all(heads.map(({ vault }) => rememberLogHead(queryOf(vault), lastId)));
   };
-  return { end, vaults: heads.map(({ vault }) => vault), behind, sink, store, remember };
+  return { end, vaults: heads.map(({ vault }) => vault), behind, sink, store, lastStored: () => lastStored, remember };
 }
 
 /** Ids sort in the order of the log, also where the clock was set back. */

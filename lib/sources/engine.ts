@@ -199,6 +199,13 @@ export interface ReplayReport {
   checks: Check[];
 }
 
+/** Takes the plain rows of a backup, in pieces cut anywhere. */
+export interface RowMeasure {
+  push(piece: Buffer): void;
+  /** What came so far, in the terms of a manifest; `openBytes` lie behind the end of the last row. */
+  measured(): { rows: number; fingerprint: string; openBytes: number };
+}
+
 /** The verbs that each kind of source has. */
 export interface SourceEngine {
   preflight(context: SourceContext): Promise<Finding[]>;
@@ -236,6 +243,16 @@ export interface SourceEngine {
     segments: readonly ValidSegment[],
     read: (segment: ValidSegment) => AsyncIterable<Buffer>,
   ): Promise<ChangesReport>;
+  /** Measures the rows of one blob of a backup, as they lie in it. */
+  measureRows(): RowMeasure;
+  /**
+   * Reads a segment's log event by event and counts the transactions that end in it; undefined where that can't be told without
+   * the segment before. Throws for what is no log.
+   */
+  countTransactions(
+    segment: ValidSegment,
+    read: (segment: ValidSegment) => AsyncIterable<Buffer>,
+  ): Promise<number | undefined>;
   /** Whether a transaction is in the log up to the end of a segment, or was before the start of its chain. */
   holdsTransaction(content: SegmentContent, transaction: string): boolean;
 }

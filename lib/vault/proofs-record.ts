@@ -49,6 +49,8 @@ const failure = z.object({
   /** Name of the blob in the vault. */
   blob: text,
   code: text,
+  /** When it was first seen. */
+  at: instant,
 });
 
 const vaultProofs = z.object({

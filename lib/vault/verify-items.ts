@@ -123,6 +123,8 @@ async function lookAt({ item, blob, record }: Step, look: Look, evidence: Eviden
   } else if (item.place === "log") evidence.addSegments(ledger, await lookAtLog(look, ledger, item.thing));
   else {
     const payload = await lookAtRecord(look, ledger, item.place, item.thing.name);
-    if (item.place === "runs") evidence.addReceipt(payload);
+    // What an older receipt names was looked for when the receipt was first seen; since then the ledger tells.
+    const isNew = ledger.places.get(item.place)?.has(item.thing.name) !== true;
+    if (item.place === "runs" && isNew) evidence.addReceipt(payload);
   }
 }

@@ -14,6 +14,8 @@ export interface KeyLook {
   tally: VerifyTally;
   /** Counts bytes that were read. */
   read: (bytes: number) => void;
+  /** Told of each record that is what it should be. */
+  proved: (name: string) => void;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function verifyKeyRecords(
 ): Promise<BadBlob[]> {
   const { vault, source, signal } = query;
   const bad: BadBlob[] = [];
-  const judge = (found: Judged): void => void bad.push(...judged(vault, found, look.tally));
+  const judge = (found: Judged): void => void bad.push(...judged(vault, found, look));
   for (const entry of entries)
     if (entry.state === "valid") for (const revision of entry.revisions ?? []) judge(revision);
   await looked(query, rewrapPlace(source).prefix, look, () => verifyRewraps(query, entries, look, judge));
@@ -82,12 +84,13 @@ async function verifyRewraps(
 
 type Judged = { name: string } & ({ state: "valid" } | { state: "invalid"; error: ErrorReport });
 
-function judged(vault: Vault, found: Judged, tally: VerifyTally): BadBlob[] {
+function judged(vault: Vault, found: Judged, { tally, proved }: KeyLook): BadBlob[] {
   if (found.state === "valid") {
     tally.proven++;
+    proved(found.name);
     return [];
   }
   const { name, error } = found;
   tally.fail(vault.name, name, error);
-  return [{ vault, blob: name, expected: "record", reason: error, healed: () => {} }];
+  return [{ vault, blob: name, expected: "record", reason: error, healed: () => proved(name) }];
 }

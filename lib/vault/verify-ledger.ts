@@ -8,6 +8,21 @@ import type { ValidRecord } from "./record.ts";
 import type { VaultCoverage } from "./verify-report.ts";
 import { type Survey, writtenAt } from "./verify-survey.ts";
 
+/** What was seen to be wrong, and since when that is known. */
+export interface Failure {
+  code: string;
+  /** ISO 8601. */
+  at: string;
+}
+
+/** What is known of a vault before it is verified. */
+export interface LedgerBefore {
+  known: VaultProofs | undefined;
+  /** What signed statements call bad. */
+  damage: KnownDamage;
+  now: Date;
+}
+
 /** What is known of one vault while it is verified: what earlier ledgers prove of what stands there now, and what is added. */
 export class VaultLedger {
   readonly survey: Survey;
@@ -15,20 +30,22 @@ export class VaultLedger {
   readonly fulls: Map<string, FullProof>;
   /** By the place, then by the name in it. */
   readonly places: Map<string, Map<string, Proof>>;
-  /** Codes by the name of the blob. */
-  readonly failed: Map<string, string>;
+  /** By the name of the blob. */
+  readonly failed: Map<string, Failure>;
   /** What a signed statement calls bad, and was proven now. */
   readonly recovered = new Set<string>();
+  readonly now: Date;
   readonly #source: string;
   readonly #damage: KnownDamage;
 
-  constructor(source: string, survey: Survey, known: VaultProofs | undefined, damage: KnownDamage) {
+  constructor(source: string, survey: Survey, { known, damage, now }: LedgerBefore) {
     this.#source = source;
     this.survey = survey;
     this.#damage = damage;
+    this.now = now;
     this.failed = new Map([
-      ...Array.from(damage, ([blob, { reason }]): [string, string] => [blob, reason.code]),
-      ...(known?.failed ?? []).map(({ blob, code }): [string, string] => [blob, code]),
+      ...Array.from(damage, ([blob, { reason, at }]): [string, Failure] => [blob, { code: reason.code, at }]),
+      ...(known?.failed ?? []).map(({ blob, code, at }): [string, Failure] => [blob, { code, at }]),
     ]);
     const proven = known ? provenFulls(known, survey.fulls) : new Map<string, Proof>();
     this.fulls = new Map(
@@ -54,6 +71,11 @@ export class VaultLedger {
     return [...this.failed.keys()].some((blob) => folders.some((folder) => blob.startsWith(folder)));
   }
 
+  /** A blob was seen to be wrong, or gone. */
+  fail(blob: string, code: string): void {
+    this.failed.set(blob, { code, at: this.failed.get(blob)?.at ?? this.now.toISOString() });
+  }
+
   /** A blob was seen to be what it should be. */
   proved(blob: string): void {
     this.failed.delete(blob);
@@ -74,7 +96,7 @@ export class VaultLedger {
       vault: this.survey.vault.name,
       fulls: [...this.fulls.values()],
       places: Object.fromEntries(places),
-      failed: Array.from(this.failed, ([blob, code]) => ({ blob, code })),
+      failed: Array.from(this.failed, ([blob, failure]) => ({ blob, ...failure })),
       since: this.#since(),
     };
   }

@@ -24,7 +24,7 @@ export function noteThing(
     ledger.proved(blob);
   } else if (outcome === "failed") {
     proofs.delete(thing.name);
-    ledger.failed.set(blob, toAppError(error).code);
+    ledger.fail(blob, toAppError(error).code);
   }
 }
 
@@ -43,7 +43,7 @@ export class FullTrace {
     const { ledger } = this.#item;
     this.#seen.push({ blob, outcome });
     if (outcome === "proven") ledger.proved(blob);
-    if (outcome === "failed") ledger.failed.set(blob, toAppError(error).code);
+    if (outcome === "failed") ledger.fail(blob, toAppError(error).code);
   }
 
   /** A blob that was wrong was replaced and read back. */

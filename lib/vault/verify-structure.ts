@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../core/error-codes.ts";
 import { checkChain } from "./chain.ts";
-import { dataPrefix, fullPlace, idInName, sourcePrefix } from "./names.ts";
+import { dataPrefix, fullPlace, idInName, rewrapPlace, sourcePrefix } from "./names.ts";
 import { thingsIn } from "./proofs.ts";
 import type { VaultProofs } from "./proofs-record.ts";
 import type { VaultLedger } from "./verify-ledger.ts";
@@ -84,38 +84,34 @@ function brokenLinks(ledger: VaultLedger): Suspect[] {
   }));
 }
 
-/** What an earlier verification found to be gone is told until it is back, or nothing that old is left. */
+const TOLD_FOR_MS = 30 * 86_400_000;
+
+/** What an earlier verification found to be gone is told until it is back, or a month has passed. */
 function stillGone(source: string, ledger: VaultLedger): Suspect[] {
-  const { survey, failed } = ledger;
-  const manifests = fullPlace(source);
-  return [...failed.keys()].flatMap((blob) => {
-    if (blob.startsWith(dataPrefix(source))) {
-      const id = idInName(blob, dataPrefix(source));
-      if (!survey.fulls.some((entry) => entry.id === id)) failed.delete(blob);
+  return [...ledger.failed].flatMap(([blob, { at }]) => {
+    if (isThere(source, ledger, blob)) return [];
+    const isOld = ledger.now.getTime() - Date.parse(at) > TOLD_FOR_MS;
+    // Data goes with its backup, which is told by its manifest; what says who may open and sign is looked at each time.
+    if (isOld || blob.startsWith(dataPrefix(source)) || isOfKeys(source, blob)) {
+      ledger.failed.delete(blob);
       return [];
     }
-    if (blob.startsWith(manifests.prefix)) {
-      const id = idInName(blob, manifests.prefix) ?? "";
-      const suspect = { ...gone(ledger, blob, id), isAlone: false };
-      return missingAmong(
-        survey.fulls.map((entry) => entry.id),
-        id,
-        () => failed.delete(blob),
-      )
-        ? [suspect]
-        : [];
-    }
-    const [place = "", ...rest] = blob.slice(sourcePrefix(source).length).split("/");
-    const name = rest.join("/");
-    const names = (survey.places.get(place) ?? []).map((thing) => thing.name);
-    return missingAmong(names, name, () => failed.delete(blob)) ? [gone(ledger, blob, idIn(name))] : [];
+    const manifests = fullPlace(source);
+    const id = idInName(blob, manifests.prefix);
+    const name = blob.split("/").at(-1) ?? blob;
+    return [id === undefined ? gone(ledger, blob, idIn(name)) : { ...gone(ledger, blob, id), isAlone: false }];
   });
 }
 
-/** Whether `name` is not among the names, and not older than all of them: then `forget` is called. */
-function missingAmong(names: readonly string[], name: string, forget: () => void): boolean {
-  if (names.includes(name)) return false;
-  const isOld = names.length === 0 || name < (names[0] ?? "");
-  if (isOld) forget();
-  return !isOld;
+function isOfKeys(source: string, blob: string): boolean {
+  return !blob.startsWith(sourcePrefix(source)) || blob.startsWith(rewrapPlace(source).prefix);
+}
+
+/** Whether the blob, or the backup that it belongs to, stands in the vault. */
+function isThere(source: string, { survey }: VaultLedger, blob: string): boolean {
+  for (const prefix of [dataPrefix(source), fullPlace(source).prefix]) {
+    if (blob.startsWith(prefix)) return survey.fulls.some(({ id }) => id === idInName(blob, prefix));
+  }
+  const [place = "", ...rest] = blob.slice(sourcePrefix(source).length).split("/");
+  return survey.places.get(place)?.some(({ name }) => name === rest.join("/")) === true;
 }

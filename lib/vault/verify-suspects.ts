@@ -1,7 +1,6 @@
-import { findInMerged } from "./merged-blob.ts";
-import { idOfRecord, logPlace } from "./names.ts";
+import { isId } from "../core/ids.ts";
+import { MergedIds } from "./merged-ids.ts";
 import { type AnnouncedItem, blobsOf, listRemovals } from "./removal.ts";
-import type { SegmentQuery } from "./segment-head.ts";
 import type { BadBlob } from "./verify-items.ts";
 import type { Look } from "./verify-look.ts";
 import type { VerifyTally } from "./verify-report.ts";
@@ -37,24 +36,25 @@ async function resolveIn(
   const { source, trusted, signal } = look;
   const { vault } = ledger.survey;
   const query = { vault, source, trusted, ...(signal && { signal }) };
-  const announced = await listRemovals(query);
+  const announced = announcementsOf(await listRemovals(query), source);
+  const merged = new MergedIds(query, ledger.nameIn("log", ""), ledger.survey.places.get("log") ?? []);
   const bad: BadBlob[] = [];
   const missing: string[] = [];
   for (const suspect of suspects) {
     const { blob, code, message, isAlone } = suspect;
-    if (await isExplained(suspect, announced, query)) {
+    if (await isExplained(suspect, announced, merged)) {
       ledger.failed.delete(blob);
       continue;
     }
     missing.push(blob);
     // A broken link is told by the chain each time; what it names may be good itself.
-    if (code !== "CHAIN_BROKEN") ledger.failed.set(blob, code);
+    if (code !== "CHAIN_BROKEN") ledger.fail(blob, code);
     tally.fail(vault.name, blob, { code, message });
     const healed = (): void => void ledger.failed.delete(blob);
     if (isAlone) bad.push({ vault, blob, expected: "record", reason: { code, message }, healed });
   }
   for (const stretch of thinned) {
-    const lost = unexplained(stretch, removedBlobs(announced, source), missing);
+    const lost = unexplained(stretch, announced.byBlob, missing);
     if (lost <= 0) continue;
     const blob = ledger.nameIn(stretch.place, stretch.from);
     const message = `${lost} of ${stretch.stood} blobs that stood from here to ${stretch.to} are gone, and no record says why`;
@@ -63,62 +63,51 @@ async function resolveIn(
   return bad;
 }
 
+/** What was announced to go, by its id or the SHA-256 of its record, and by the blobs that go with it. */
+interface Announcements {
+  byId: ReadonlyMap<string, AnnouncedItem>;
+  byBlob: ReadonlyMap<string, AnnouncedItem>;
+}
+
+function announcementsOf(announced: ReadonlyMap<string, AnnouncedItem>, source: string): Announcements {
+  const items = [...announced.values()];
+  const byHash = items.flatMap((item): [string, AnnouncedItem][] => (item.sha256 ? [[item.sha256, item]] : []));
+  const byBlob = items.flatMap((item) => blobsOf(item, source).map((blob): [string, AnnouncedItem] => [blob, item]));
+  return { byId: new Map([...byHash, ...announced]), byBlob: new Map(byBlob) };
+}
+
 /** Whether a signed record says why it is gone, or it lies elsewhere in the vault by now. */
 async function isExplained(
   { ledger, blob, explainedBy }: Suspect,
-  announced: ReadonlyMap<string, AnnouncedItem>,
-  query: SegmentQuery,
+  { byId, byBlob }: Announcements,
+  merged: MergedIds,
 ): Promise<boolean> {
-  const removal = lastRemoval(explainedBy, announced) ?? announcedWith(blob, announced, query.source);
+  let removal = explainedBy.flatMap((one) => byId.get(one) ?? []).at(0) ?? byBlob.get(blob);
+  // What was replaced by something that was announced later is explained by that.
+  for (let next = removal; next !== undefined; next = byId.get(next.replacedBy ?? "")) removal = next;
   if (removal !== undefined && removal.replacedBy === undefined) return true;
-  const log = logPlace(query.source);
-  const id = idOfRecord(log, blob);
-  if (id === undefined) return false;
+  const prefix = ledger.nameIn("log", "");
+  const id = blob.slice(prefix.length);
+  if (!blob.startsWith(prefix) || !isId(id)) return false;
   // What was merged, announced or not, has to be in a merged blob; one that is damaged is told under its own name.
-  const failedMerged = [...ledger.failed.keys()].some(
-    (name) => name.startsWith(log.prefix) && mayHold(name, log.prefix, id),
-  );
-  return failedMerged || (await findInMerged(query, id)) !== undefined;
+  const mayBeIn = (name: string) => name.startsWith(prefix) && isMergedBehind(name.slice(prefix.length), id);
+  return [...ledger.failed.keys()].some(mayBeIn) || (await merged.has(id));
 }
 
-function mayHold(name: string, prefix: string, id: string): boolean {
-  const rest = name.slice(prefix.length);
-  return rest.includes(".") && rest >= id;
-}
-
-/** The announcement of one of these; where it was replaced by something that was announced later, that of the replacement. */
-function lastRemoval(
-  wanted: readonly string[],
-  announced: ReadonlyMap<string, AnnouncedItem>,
-): AnnouncedItem | undefined {
-  const all = [...announced.values()];
-  let removal = all.find(({ id, sha256 = "" }) => wanted.includes(id) || wanted.includes(sha256));
-  for (let next = removal; next !== undefined; next = announced.get(next.replacedBy ?? "")) removal = next;
-  return removal;
-}
-
-/** A segment that lay in a blob with others was announced, and the blob with it. */
-function announcedWith(
-  blob: string,
-  announced: ReadonlyMap<string, AnnouncedItem>,
-  source: string,
-): AnnouncedItem | undefined {
-  return [...announced.values()].find((item) => item.replacedBy === undefined && blobsOf(item, source).includes(blob));
-}
-
-function removedBlobs(announced: ReadonlyMap<string, AnnouncedItem>, source: string): Set<string> {
-  return new Set([...announced.values()].flatMap((item) => blobsOf(item, source)));
+/** A merged blob holds nothing that is newer than the first id in its name. */
+function isMergedBehind(name: string, id: string): boolean {
+  return name.includes(".") && name >= id;
 }
 
 /** How many went that neither a removal record nor a suspect of its own tells of. */
 function unexplained(
   { ledger, place, from, to, stood, stand }: Thinned,
-  removed: ReadonlySet<string>,
+  removed: ReadonlyMap<string, AnnouncedItem>,
   missing: readonly string[],
 ): number {
   const [first, last] = [ledger.nameIn(place, from), ledger.nameIn(place, to)];
   const present = new Set((ledger.survey.places.get(place) ?? []).map(({ name }) => ledger.nameIn(place, name)));
-  const explained = new Set([...removed, ...missing]);
+  const explained = new Set([...removed.keys(), ...missing]);
   const gone = [...explained].filter((blob) => blob >= first && blob <= last && !present.has(blob));
   return stood - stand - gone.length;
 }

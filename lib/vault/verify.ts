@@ -109,12 +109,13 @@ export async function verifySource(options: VerifyOptions): Promise<Verification
 async function lookAtKeys(
   { source, trusted, signal }: VerifyOptions,
   ledgers: readonly VaultLedger[],
-  look: KeyLook,
+  look: Omit<KeyLook, "proved">,
 ): Promise<BadBlob[]> {
   const bad: BadBlob[] = [];
-  for (const { survey } of ledgers) {
-    const query = { vault: survey.vault, source, trusted, ...(signal && { signal }) };
-    bad.push(...(await verifyKeyRecords(query, survey.fulls, look)));
+  for (const ledger of ledgers) {
+    const { vault, fulls } = ledger.survey;
+    const query = { vault, source, trusted, ...(signal && { signal }) };
+    bad.push(...(await verifyKeyRecords(query, fulls, { ...look, proved: (name) => ledger.proved(name) })));
   }
   return bad;
 }
@@ -129,7 +130,7 @@ function judgeManifests(ledgers: readonly VaultLedger[], tally: VerifyTally): Ba
         return [];
       }
       tally.fail(vault.name, entry.name, entry.error);
-      ledger.failed.set(entry.name, entry.error.code);
+      ledger.fail(entry.name, entry.error.code);
       const healed = (): void => void ledger.failed.delete(entry.name);
       return [{ vault, blob: entry.name, expected: "record" as const, reason: entry.error, healed }];
     });
@@ -143,7 +144,7 @@ function inGrace(fulls: readonly CatalogueEntry[]): number {
 type KnownStates = ReadonlyMap<string, VaultProofs>;
 
 async function openLedgers(
-  { vaults, source, trusted, signal }: VerifyOptions,
+  { vaults, source, trusted, now, signal }: VerifyOptions,
   known: KnownStates,
   unreadable: VerifyReport["unreadable"],
 ): Promise<VaultLedger[]> {
@@ -152,7 +153,7 @@ async function openLedgers(
     try {
       const survey = await surveyVault({ vault, source, trusted, ...(signal && { signal }) });
       const damage = await readDamage({ vault, source, trusted, ...(signal && { signal }) });
-      ledgers.push(new VaultLedger(source, survey, known.get(vault.name), damage));
+      ledgers.push(new VaultLedger(source, survey, { known: known.get(vault.name), damage, now }));
     } catch (error: unknown) {
       if (toAppError(error).code === "INVARIANT") throw error;
       unreadable.push({ source, vault: vault.name, error: reportError(error) });

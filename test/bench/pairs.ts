@@ -9,6 +9,8 @@ export interface Contest {
   id: string;
   /** What is to be reached: median of ours/peer. */
   ratioAtMost: number;
+  /** For the peak of our own process. Default 400. */
+  rssMbAtMost?: number;
   /** Makes ready what the runs need; what it adds to the stack is taken down after the last. */
   open(resources: AsyncDisposableStack): Promise<Contenders>;
 }
@@ -28,6 +30,7 @@ export interface BenchRow {
   ratioAtMost: number;
   /** Highest peak of our process over all runs. */
   rssMb: number;
+  rssMbAtMost: number;
 }
 
 /** Runs the pairs, ours and the peer's in turn, so that a drift of the machine meets both. `tell` gets a line a pair. */
@@ -53,6 +56,7 @@ export async function runContest(contest: Contest, pairs: number, tell: (line: s
     ratio: median(ours.map(({ seconds }, index) => seconds / (peer[index]?.seconds ?? Number.NaN))),
     ratioAtMost: contest.ratioAtMost,
     rssMb: Math.max(...ours.map(({ rssMb = Number.NaN }) => rssMb)),
+    rssMbAtMost: contest.rssMbAtMost ?? 400,
   };
 }
 

@@ -12,7 +12,7 @@ export type VerifyTestOptions = Partial<Omit<VerifyOptions, "deep">> & { deep?: 
 /** Verifies vaults of the test source. */
 export async function verifyAll(vaults: readonly Vault[], { deep, ...more }: VerifyTestOptions = {}) {
   const now = new Date("2026-11-24T05:00:00Z");
-  const checked = deep && { deep: deepCheck("mysql", deep) };
+  const checked = deep && { deep: deepCheck(deep, undefined) };
   return verifySource({ vaults, source: SOURCE, trusted, now, ...checked, ...more });
 }
 

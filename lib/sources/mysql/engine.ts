@@ -6,6 +6,7 @@ import { findBegun } from "./find-begun.ts";
 import { finishRestore, removeRestored } from "./finish.ts";
 import { readHeartbeat } from "./heartbeat-table.ts";
 import { planMysqlRestore, RESTORE_RATES } from "./plan.ts";
+import { countMysqlTransactions, measureMysqlRows } from "./inspect.ts";
 import { preflightMysql } from "./preflight.ts";
 import { placeInLog, placeOfTransaction } from "./place-in-log.ts";
 import { preflightMysqlTarget } from "./preflight-target.ts";
@@ -34,4 +35,6 @@ export const mysqlEngine: SourceEngine = {
   removeRestored,
   changes: readMysqlChanges,
   holdsTransaction,
+  measureRows: measureMysqlRows,
+  countTransactions: countMysqlTransactions,
 };

@@ -1,14 +1,16 @@
 import { describe, expect, it } from "vitest";
+import { newId } from "../../../lib/core/ids.ts";
 import { readFreshness } from "../../../lib/freshness/read-freshness.ts";
 import { dataName, fullPlace, logPlace, proofsPlace, runPlace } from "../../../lib/vault/names.ts";
 import { readProofs } from "../../../lib/vault/proofs.ts";
 import { readVaultProofs } from "../../../lib/vault/proofs.ts";
+import { writeRunRecord } from "../../../lib/vault/run-record.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
 import { announce } from "../../support/announce.ts";
 import { change, ship } from "../../support/memory-log.ts";
 import { memoryContext, runVerify, SetClock } from "../../support/memory-context.ts";
 import { bytesOf, replaceBlob } from "../../support/two-vaults.ts";
-import { memoryVault, SOURCE, testKeys, writeBackup } from "../../support/vault-fixture.ts";
+import { memoryVault, SOURCE, testKeys, TOOL, writeBackup } from "../../support/vault-fixture.ts";
 
 const { trusted } = testKeys();
 
@@ -205,6 +207,33 @@ describe("what was removed and nobody announced", () => {
     const problems = ["primary", "offsite"].map((vault) => ({ vault, blob: names[2], code: "RECORD_REMOVED" }));
     expect(verification.problems).toMatchObject(problems);
     expect(verification.healed).toEqual([]);
+  });
+
+  it("is told before any ledger has seen it, by the receipts that name it", async () => {
+    const { clock, vaults, context } = await protectedShop();
+    const figures = { backup: "20261121T031500000Z-0000000b", lastSegment: "20261121T031600000Z-0000000c" };
+    for (const [run, name] of Object.entries(figures)) {
+      await writeRunRecord(
+        {
+          id: newId(clock.now()),
+          source: SOURCE,
+          job: run,
+          state: "done",
+          startedAt: clock.now().toISOString(),
+          finishedAt: clock.now().toISOString(),
+          environment: "test",
+          tool: TOOL,
+          policyHash: "",
+          details: { figures: { [run]: name, vaults: "primary" } },
+        },
+        { vaults, signer: await context.signer(), clock: clock.now },
+      );
+    }
+    const { verification } = await runVerify(context);
+    expect(verification.problems).toMatchObject([
+      { vault: "primary", blob: fullPlace(SOURCE).nameOf(figures.backup), code: "RECORD_REMOVED" },
+      { vault: "primary", blob: logPlace(SOURCE).nameOf(figures.lastSegment), code: "LOG_GAP" },
+    ]);
   });
 
   it("is told of a whole day of the log", async () => {
