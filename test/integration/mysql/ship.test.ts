@@ -67,6 +67,12 @@ async function expectSameFiles(vault: Vault, on: TestMysql = server): Promise<vo
   }
 }
 
+/** What a full backup that is made now would hold. */
+async function positionNow() {
+  await using control = await openConnection(parseMysqlUrl(server.url));
+  return { ...(await readLogPosition(control)), ...(await readLogIdentity(control)) };
+}
+
 describe("shipping a real server's log", () => {
   const vault = memoryVault();
 
@@ -141,8 +147,7 @@ describe("shipping a real server's log", () => {
   });
 
   it("reads back what came after a position, each transaction once, from whole segments only", async () => {
-    await using control = await openConnection(parseMysqlUrl(server.url));
-    const position = { ...(await readLogPosition(control)), ...(await readLogIdentity(control)) };
+    const position = await positionNow();
     await run("INSERT INTO shop.items (v) VALUES ('later'); INSERT INTO shop.items (v) VALUES (REPEAT('l', 3000000))");
     await shipInto(vault, server.url);
     const [chain] = logChains((await listSegments(logQuery(vault))).entries);
@@ -158,13 +163,20 @@ describe("shipping a real server's log", () => {
     expect(found.filter((gtid) => missing.contains(parseGtid(gtid)))).toHaveLength(2);
   });
 
-  it("cuts a transaction that is larger than a segment, with bounded segments", async () => {
+  it("cuts a transaction that is larger than a segment, with bounded segments, and reads it back from its start", async () => {
+    const position = await positionNow();
     await run(`SET SESSION binlog_row_value_options = ''; INSERT INTO shop.items (v) SELECT REPEAT('w', 4000000) FROM
       (SELECT 1 FROM information_schema.columns LIMIT 40) AS n; FLUSH BINARY LOGS`);
     await shipInto(vault, server.url);
     const segments = await segmentsOf(vault);
     expect(Math.max(...segments.map(({ content }) => content.data.plainBytes))).toBeLessThan(70 * 1024 * 1024);
     expect(segments.filter(({ content }) => !content.isComplete).length).toBeGreaterThan(1);
+    const [chain] = logChains((await listSegments(logQuery(vault))).entries);
+    if (chain === undefined) throw new Error("no chain");
+    const after = await readSegmentsAfter(logQuery(vault), { kind: "mysql", chain, full: position });
+    const missing = (await executed()).minus(GtidSet.parse(position.gtidSet));
+    expect(missing.size).toBe(1n);
+    expect(await gtidsIn(vault, after)).toContain(missing.toString());
     expect((await heldBy(vault)).equals(await executed())).toBe(true);
     await expectSameFiles(vault);
   });
