@@ -9,6 +9,7 @@ import { vaultsOf } from "../vault/context.ts";
 import { findLogHead, type LogHead, rememberLogHead } from "../vault/log-head.ts";
 import { copyMissingSegments } from "../vault/segment-copy.ts";
 import type { ValidSegment } from "../vault/segment-head.ts";
+import { indexSegments } from "../vault/segment-index.ts";
 import { SegmentStore } from "../vault/segment-store.ts";
 import { logKey, OpenSegment, type SegmentSink } from "../vault/segment-writer.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -101,9 +102,11 @@ async function openLog(work: WorkContext): Promise<OpenedLog> {
     previous: new Map(end === undefined ? [] : heads.map(({ vault }) => [vault.name, end.sha256])),
     signal,
   });
+  let firstId: string | undefined;
   const sink: SegmentSink = {
     open: () => {
       lastId = idAfter(lastId, clock());
+      firstId ??= lastId;
       const key = logKey(recipients, clock());
       const { name, kind } = source;
       const environment = policy.environment;
@@ -115,7 +118,12 @@ async function openLog(work: WorkContext): Promise<OpenedLog> {
     },
   };
   const remember = async (): Promise<void> => {
-    await Promise.all(heads.map(({ vault }) => rememberLogHead(queryOf(vault), lastId)));
+    await Promise.all(
+      heads.map(async ({ vault }) => {
+        await rememberLogHead(queryOf(vault), lastId);
+        if (firstId !== undefined) await indexSegments(queryOf(vault), firstId);
+      }),
+    );
   };
   return { end, vaults: heads.map(({ vault }) => vault), behind, sink, store, lastStored: () => lastStored, remember };
 }

@@ -1,3 +1,4 @@
+import { toAppError } from "../core/errors.ts";
 import { type KnownDamage, readDamage } from "./damage.ts";
 import { mapInOrder } from "./map-in-order.ts";
 import { type InvalidMerged, readMerged, type ValidMerged } from "./merged-blob.ts";
@@ -6,7 +7,7 @@ import { listSegmentBlobs, type SegmentBlob } from "./segment-blobs.ts";
 import type { SegmentQuery } from "./segment-head.ts";
 import { readSegments } from "./segment-heads.ts";
 import { type DamagedSegment, readSegmentHours, type SegmentList } from "./segment-hours.ts";
-import type { SegmentEntry } from "./segment-place.ts";
+import { hourOf, type SegmentEntry } from "./segment-place.ts";
 
 /** What lies in the place of a source's log in one vault, blob by blob. */
 export interface LogContents {
@@ -49,6 +50,18 @@ function withoutDamaged({ source }: SegmentQuery, list: SegmentList, known: Know
 function asDamaged(merged: ValidMerged | InvalidMerged, known: KnownDamage): ValidMerged | InvalidMerged {
   const bad = known.get(merged.blob.name);
   return bad === undefined ? merged : { state: "invalid", blob: merged.blob, error: bad.reason };
+}
+
+/**
+ * Brings the index up to what was written from `firstId` on, with the rest of that hour, so that whoever plans a restore needs
+ * not read it. Losing this costs the reader that time.
+ */
+export async function indexSegments(query: SegmentQuery, firstId: string): Promise<void> {
+  try {
+    await listSegments(query, hourOf(firstId));
+  } catch (error: unknown) {
+    if (toAppError(error).kind !== "storage") throw error;
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ import { heldAfter } from "../../../lib/sources/mysql/binlog/log-position.ts";
 import { GtidSet } from "../../../lib/sources/mysql/gtid-set.ts";
 import { type Context, vaultsOf } from "../../../lib/vault/context.ts";
 import { readSegment } from "../../../lib/vault/segment-head.ts";
+import { logPlace } from "../../../lib/vault/names.ts";
 import { listSegments } from "../../../lib/vault/segment-index.ts";
 import { logChains } from "../../../lib/vault/segment-chain.ts";
 import { connectTo, startTestMysql, type TestMysql } from "../../support/mysql.ts";
@@ -82,6 +83,21 @@ describe("the job that ships", () => {
     const expected = (await executed()).toString();
     expect([primary?.held, offsite?.held]).toEqual([expected, expected]);
     expect(primary?.chains.map(({ start }) => start.reason)).toEqual(["first"]);
+  });
+
+  it("leaves an index behind, so that whoever plans a restore reads no segment for it", async () => {
+    await job({ job: "ship" });
+    const trusted = await context.trustedKeys();
+    for (const vault of context.vaults.values()) {
+      const read = (name: string): never => {
+        throw new Error(`${name} was read`);
+      };
+      const unread = { ...vault, storage: { ...vault.storage, data: { ...vault.storage.data, read } } };
+      const { entries } = await listSegments({ vault: unread, source: "shop", trusted });
+      const blobs = await Array.fromAsync(vault.storage.data.list(logPlace("shop").prefix));
+      expect(entries).toHaveLength(blobs.length);
+      expect(entries.length).toBeGreaterThan(0);
+    }
   });
 
   it("leaves the time of the source in the heartbeat table", async () => {
