@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { CreateOptions } from "./storage.ts";
 
-/** SHA-256 of a stream, unless the caller computes it. */
+/** SHA-256 of a stream, unless the caller computes it or wants none. */
 export function hasherFor(options: CreateOptions): { update(chunk: Uint8Array): void; digest(): string } {
+  if (options.sha256 === "unwanted") return { update: () => undefined, digest: () => "" };
   if (options.sha256) return { update: () => undefined, digest: options.sha256 };
   const hash = createHash("sha256");
   return { update: (chunk) => void hash.update(chunk), digest: () => hash.digest("hex") };

@@ -23,7 +23,7 @@ export type Tier = "hot" | "cool" | "cold" | "archive";
 /** What the storage confirmed to hold. */
 export interface CreatedBlob {
   sizeBytes: number;
-  /** Hex, of the bytes in the order they were handed over. */
+  /** Hex, of the bytes in the order they were handed over; empty where the caller wants none. */
   sha256: string;
 }
 
@@ -33,8 +33,11 @@ export interface CallOptions {
 }
 
 export interface CreateOptions extends CallOptions {
-  /** Asked once, after the last byte, where the caller hashes the same stream already: nothing is hashed twice. */
-  sha256?: () => string;
+  /**
+   * Asked once, after the last byte, where the caller hashes the same stream already: nothing is hashed twice. `unwanted` where
+   * the bytes say their hash themselves.
+   */
+  sha256?: (() => string) | "unwanted";
 }
 
 /**
