@@ -18,7 +18,7 @@ body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.45; 
 h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #c8ccd0; }
 table { border-collapse: collapse; width: 100%; font-size: .82rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid #e3e6e8; overflow-wrap: anywhere; }
-th { background: #f2f4f5; } .empty { color: #59636e; } .warning { background: #fdf0e7; padding: .5rem .8rem; border-left: 4px solid #b3541e; }
+th { background: #f2f4f5; overflow-wrap: normal; } .empty { color: #59636e; } .warning { background: #fdf0e7; padding: .5rem .8rem; border-left: 4px solid #b3541e; }
 svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: #3b434b; }
 @media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } tr, svg { break-inside: avoid; } }
 `;

@@ -54,7 +54,7 @@ function chainTable({ chain }: EvidenceReport, words: Words): string {
       ];
     },
   );
-  return htmlTable([words.source, "", words.receipts, "", words.state], rows, words.none);
+  return htmlTable([words.source, words.vault, words.receipts, words.newest, words.state], rows, words.none);
 }
 
 function calendarTable(rows: readonly CalendarRow[], words: Words): string {

@@ -146,7 +146,7 @@ export function reportOf(
     policyHash: about.policyHash,
     since: receipts.length === 0 ? null : since.toISOString(),
     calendar: activities.map((activity) => calendarRow(activity, receipts, since, now)),
-    tests: slotsDue(basis, from, to),
+    tests: slotsDue(basis, from, end),
     population: sources.flatMap((source) => populationOf(source, receipts, { from, to: end, since })),
     kpis: kpisOf(basis, from, end),
     months: monthsOf(from, end).map((month) => kpisOf(basis, month.from, month.to)),

@@ -11,6 +11,8 @@ export const WORDS = {
     es: "Este informe está incompleto: hay registros que no son creíbles, o una bóveda no respondió.",
   },
   chain: { en: "Receipts: nothing removed, changed or inserted", es: "Recibos: nada eliminado, cambiado ni insertado" },
+  vault: { en: "Vault", es: "Bóveda" },
+  newest: { en: "Newest", es: "El más reciente" },
   proven: { en: "proven", es: "demostrado" },
   notProven: { en: "NOT proven", es: "NO demostrado" },
   calendar: { en: "Calendar of tests", es: "Calendario de pruebas" },

@@ -29,7 +29,11 @@ export async function readHistory(context: Context, source: SourcePolicy): Promi
 }
 
 /** Adds a run that has ended to the history. */
-export async function addToHistory(context: Context, source: SourcePolicy, run: RunRecord): Promise<void> {
+export async function addToHistory(
+  context: Context,
+  source: SourcePolicy,
+  run: Pick<RunRecord, "job" | "state" | "startedAt" | "finishedAt">,
+): Promise<void> {
   await fromFirstVault(context, source, (vault) =>
     retry(
       async () => {

@@ -6,6 +6,7 @@ import type { Artefact, VerificationResult, WorkResult } from "../sources/work.t
 import { vaultsOf, type Context } from "../vault/context.ts";
 import { readRunRecord, writeRunRecord, type RunRecord } from "../vault/run-record.ts";
 import type { LeaseRecord } from "./lease.ts";
+import type { Tally } from "./tally.ts";
 import type { JobMessage } from "./message.ts";
 
 /** A run that is under way. */
@@ -39,13 +40,20 @@ export interface Receipt extends RunRecord {
     figures: WorkResult["figures"];
     checks: Check[];
     artefacts: Artefact[];
+    /** Of shipping: runs that had nothing special to tell, between the receipt before and this one. */
+    sinceLast?: Tally;
     /** Of a verification; its first problems only. */
     verification?: VerificationResult;
   };
 }
 
 /** Signs the receipt of a run that has ended and writes it into every vault of the source. Throws when none took it. */
-export async function writeReceipt(context: Context, run: Run, outcome: WorkOutcome): Promise<Receipt> {
+export async function writeReceipt(
+  context: Context,
+  run: Run,
+  outcome: WorkOutcome,
+  sinceLast?: Tally,
+): Promise<Receipt> {
   const { message, runId, startedAt, attempt } = run;
   const details: Receipt["details"] = {
     requestedBy: message.requestedBy,
@@ -56,6 +64,7 @@ export async function writeReceipt(context: Context, run: Run, outcome: WorkOutc
     figures: outcome.result.figures,
     checks: outcome.result.checks ?? [],
     artefacts: outcome.result.artefacts ?? [],
+    ...(sinceLast && { sinceLast }),
     ...(outcome.result.verification && { verification: outcome.result.verification }),
   };
   const { record } = await writeRunRecord(

@@ -20,6 +20,7 @@ import { closeInterrupted, writeReceipt, type Receipt, type Run, type WorkOutcom
 import { retentionWork } from "./retention-job.ts";
 import { rotateKeysWork } from "./rotate-keys-job.ts";
 import { shipWork } from "./ship-job.ts";
+import { openTally } from "./tally.ts";
 import { verifyWork } from "./verify-job.ts";
 
 /*
@@ -39,7 +40,9 @@ export interface RunOptions {
 
 export type RunOutcome =
   /** `followUps` are messages for the queue. */
-  { state: "ran"; receipt: Receipt; failure?: AppError; followUps: JobMessage[] } | { state: "covered" };
+  | { state: "ran"; receipt: Receipt; failure?: AppError; followUps: JobMessage[] }
+  /** An earlier run did it; or this one had nothing special to tell, and the next receipt counts it. */
+  | { state: "covered"; by: "earlier-run" | "next-receipt" };
 
 /** Work of other parts of the product that jobs can ask for. */
 export interface OtherWork {
@@ -59,7 +62,7 @@ export async function runJob(
   const source = findSource(context.policy, message.source);
   const name = workName(message);
   await prepareVaults(context.vaults.values(), options.logger);
-  if (await isCovered(message, context, source)) return { state: "covered" };
+  if (await isCovered(message, context, source)) return { state: "covered", by: "earlier-run" };
 
   const runId = newId(context.clock());
   const { storage } = await firstAnswering(context, source);
@@ -70,7 +73,16 @@ export async function runJob(
   if (lease.interrupted) await closeInterrupted(context, source, name, lease.interrupted);
   const run: Run = { message, name, runId, source, startedAt: context.clock(), attempt: options.attempt };
   const outcome = await doWork(workOf(message, other), run, lease, context, options);
-  const receipt = await writeReceipt(context, run, outcome);
+  const tally = message.job === "ship" ? await openTally(storage.state, source.name) : undefined;
+  if (tally?.takes(run, outcome)) {
+    const finishedAt = context.clock();
+    await tally.add(outcome, finishedAt);
+    const times = { startedAt: run.startedAt.toISOString(), finishedAt: finishedAt.toISOString() };
+    await addToHistory(context, source, { job: name, state: "done", ...times });
+    return { state: "covered", by: "next-receipt" };
+  }
+  const receipt = await writeReceipt(context, run, outcome, tally?.counted);
+  await tally?.restart(new Date(receipt.finishedAt));
   await addToHistory(context, source, receipt);
   const followUps = await followUpsOf(outcome, run, context);
   return { state: "ran", receipt, followUps, ...(outcome.failure && { failure: outcome.failure }) };
