@@ -24,7 +24,7 @@ export interface Kpis {
 export interface Availability {
   source: string;
   /** Where it comes from: `probe` (this product asked each minute), or null: nothing measures it. */
-  measuredBy: "probe" | "log-analytics" | null;
+  measuredBy: "probe" | null;
   targetPercent: number;
   /** Of the time that was observed. */
   percent: number | null;

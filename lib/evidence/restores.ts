@@ -27,8 +27,7 @@ export interface MeasuredRestoreTest {
 /** Every restore in these receipts whose time was measured, failed ones too, oldest first. */
 export function measuredRestores(receipts: readonly CitedReceipt[]): MeasuredRestoreTest[] {
   return receipts.flatMap(({ content, sha256 }) => {
-    const isRestore =
-      content.job.startsWith("drill-") || content.job.startsWith("exercise-") || content.job === "restore";
+    const isRestore = content.job.startsWith("drill-") || content.job.startsWith("exercise-");
     const figures = measuredSchema.safeParse(content.details).data?.figures;
     if (!isRestore || !figures) return [];
     const { id, source, job, startedAt, state } = content;

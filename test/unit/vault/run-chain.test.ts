@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../../lib/core/ids.ts";
 import { runPlace } from "../../../lib/vault/names.ts";
+import { writeProofs } from "../../../lib/vault/proofs-record.ts";
 import { proveReceipts, sourcesIn } from "../../../lib/vault/prove-receipts.ts";
 import { type RunRecord, writeRunRecord } from "../../../lib/vault/run-record.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
@@ -45,7 +46,7 @@ function world(...names: string[]) {
   const prove = async (of: readonly Vault[] = vaults) =>
     proveReceipts({ vaults: of, sources: [SOURCE], trusted, now: time.now });
   const remove = (id: string, from = vaults[0]): void => void from?.storage.blobs.delete(runPlace(SOURCE).nameOf(id));
-  return { vaults, time, pass, end, prove, remove, clock };
+  return { vaults, time, pass, end, prove, remove, clock, signer };
 }
 
 async function problems(of: ReturnType<typeof world>) {
@@ -191,6 +192,31 @@ describe("the chain of receipts", () => {
     await offsite.storage.data.create(runPlace(SOURCE).nameOf(missed), bytes);
     await w.end();
     expect(await w.prove()).toMatchObject({ ok: true, receipts: [{ copied: 0 }, { copied: 1 }] });
+  });
+
+  it("sees the removal of the newest record by a ledger of proofs that knew it", async () => {
+    const w = world();
+    await w.end();
+    const last = await w.end();
+    const at = w.time.now.toISOString();
+    const places = { runs: { newest: last, ranges: [] } };
+    await writeProofs(
+      {
+        id: newId(w.time.now),
+        source: SOURCE,
+        startedAt: at,
+        finishedAt: at,
+        environment: "test",
+        tool: TOOL,
+        policyHash: "0".repeat(64),
+        spent: { day: at.slice(0, 10), bytes: 0, seconds: 0 },
+        states: [{ vault: "primary", fulls: [], places, failed: [], since: at }],
+      },
+      { vaults: w.vaults, signer: w.signer, clock: w.clock },
+    );
+    expect((await w.prove()).ok).toBe(true);
+    w.remove(last);
+    expect(await w.prove()).toMatchObject({ ok: false, receipts: [{ problems: [], lostSinceProof: last }] });
   });
 
   it("goes on naming old records after a vault got very many at once", async () => {
