@@ -23,7 +23,7 @@ export interface Activity {
   jobs: string[];
   /** What the policy does not do although the contract wants it: it can only become overdue. */
   unplanned: boolean;
-  /** Slots that open within [from, to), and the one that is open at `from`. */
+  /** Slots that open within [from, to); of a period of the calendar, also the one that is open at `from`. */
   slots: (from: Date, to: Date) => Slot[];
 }
 
@@ -66,7 +66,7 @@ export function scheduledSlots(text: string, graceMs: number): Activity["slots"]
   const schedule = parseSchedule(text);
   return (from, to) => {
     const slots: Slot[] = [];
-    let opens = schedule.latest(from) ?? schedule.next(from);
+    let opens = schedule.next(new Date(from.getTime() - 1));
     while (opens !== undefined && opens < to && slots.length < MAX_SLOTS) {
       const next = schedule.next(opens);
       const due = new Date(Math.min(opens.getTime() + graceMs, next?.getTime() ?? Infinity));

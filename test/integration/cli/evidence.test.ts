@@ -76,8 +76,7 @@ describe("the command line about evidence", () => {
     const removed = await run(...offline, "--name", "primary");
     expect(removed).toMatchObject({ exitCode: 1, document: { ok: false } });
     expect(await run("receipts", "verify")).toMatchObject({ exitCode: 0, document: { ok: true } });
-    const other = await makeWorkspace({});
-    await using _other = other;
+    await using other = await makeWorkspace({});
     const wrongKey = await run(...offline.with(5, join(other.folder, "keys", "sign.pub.pem")), "--name", "primary");
     expect(wrongKey.exitCode).toBe(1);
   });
