@@ -34,6 +34,8 @@ export async function observe(
       );
       return;
     } catch (error: unknown) {
+      // Another watch looked in the same moment and keeps it.
+      if (toAppError(error).code === "STATE_CONFLICT") return;
       failure = error;
       if (toAppError(error).kind !== "storage") break;
     }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { AppError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
 import { observe } from "../../../lib/freshness/observe.ts";
 import type { VaultFreshness } from "../../../lib/freshness/evaluate.ts";
@@ -62,6 +63,16 @@ describe("the watch", () => {
       { service: "down" },
       { service: "down" },
     ]);
+  });
+
+  it("leaves the look to another watch that was faster", async () => {
+    const world = evidenceWorld();
+    const { state } = world.vault.storage;
+    const conflict = { ...state, put: () => Promise.reject(new AppError("STATE_CONFLICT", "somebody was faster")) };
+    const vault = { ...world.vault, storage: { ...world.vault.storage, state: conflict } };
+    const { look, lines } = watcher(world, { ...world.context, vaults: new Map([[vault.name, vault]]) });
+    await look("fresh");
+    expect(lines).toEqual([]);
   });
 
   it("keeps looking when its probe can't be resolved or nothing can be signed, and says so", async () => {
