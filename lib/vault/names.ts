@@ -121,10 +121,8 @@ export function idsInMergedName(source: string, name: string): { lastId: string;
   return mergedId && mergedName(source, lastId, mergedId) === name ? { lastId, mergedId } : undefined;
 }
 
-/** The id of what a blob belongs to: a backup, a segment, a run, or of a merged blob itself; undefined for a blob without one. */
+/** The id of what a blob belongs to: a backup, a segment (of a merged blob, its last), a run; undefined for a blob without one. */
 export function idOfBlob(source: string, name: string): string | undefined {
-  const merged = idsInMergedName(source, name);
-  if (merged !== undefined) return merged.mergedId;
   const [, place] = name.startsWith(`${encodeNamePart(source)}/`) ? name.split("/") : [];
   return place === undefined ? undefined : idInName(name, `${encodeNamePart(source)}/${place}/`);
 }

@@ -3,12 +3,14 @@ import { catchUp, type CatchUpRequest } from "../../../lib/vault/catch-up.ts";
 import { listBackups } from "../../../lib/vault/catalogue.ts";
 import { assertComplete } from "../../../lib/vault/complete.ts";
 import { readDamage } from "../../../lib/vault/damage.ts";
-import { logPlace } from "../../../lib/vault/names.ts";
+import { readMerged } from "../../../lib/vault/merged-blob.ts";
+import { idsInMergedName, logPlace } from "../../../lib/vault/names.ts";
 import { recordRemoval } from "../../../lib/vault/removal.ts";
 import { listSegments } from "../../../lib/vault/segment-index.ts";
 import type { Vault } from "../../../lib/vault/vault.ts";
+import { announce } from "../../support/announce.ts";
 import { failingVault } from "../../support/failing-vault.ts";
-import { merge } from "../../support/merge.ts";
+import { merge, segmentQuery } from "../../support/merge.ts";
 import { change } from "../../support/memory-log.ts";
 import { bytesOf, contentsOf, replaceBlob, twoVaults } from "../../support/two-vaults.ts";
 import { type MemoryTestVault, memoryVault, SOURCE, TOOL, writeBackup } from "../../support/vault-fixture.ts";
@@ -129,6 +131,25 @@ describe("catching up", () => {
     expect(report).toMatchObject({ bytes: 0, removed: 3, problems: [] });
     expect(contentsOf(offsite)).toEqual(before);
     expect((await readDamage({ vault: offsite, source: SOURCE, trusted })).size).toBe(0);
+  });
+
+  it("does not bring back merged log that retention removed, and does bring back what was only given up for a merged blob", async () => {
+    const fixture = await twoVaults();
+    const [primary, offsite] = fixture.vaults;
+    const { merged } = fixture.names;
+    const blob = { name: merged, sizeBytes: bytesOf(offsite, merged).length, ...idsInMergedName(SOURCE, merged) };
+    const held = await readMerged(segmentQuery(offsite), { lastId: "", mergedId: undefined, ...blob });
+    if (held.state === "invalid") throw new Error(held.error.message);
+    const items = held.parts.map(({ id, sha256, sizeBytes }) => ({ kind: "segment" as const, id, sha256, sizeBytes }));
+    const given = items.map((item) => ({ ...item, replacedBy: held.content.id }));
+    await announce(primary, given, { clock: () => new Date("2026-11-23T02:00:00Z"), reason: "compaction" });
+    replaceBlob(primary, merged, undefined);
+    expect(await catchUp(requestOf(fixture, primary, [offsite]))).toMatchObject({ segments: 1, removed: 0 });
+    const blobs = items.map((item) => ({ ...item, blobs: [merged] }));
+    await announce(primary, blobs, { clock: () => new Date("2026-11-29T02:00:00Z") });
+    replaceBlob(primary, merged, undefined);
+    expect(await catchUp(requestOf(fixture, primary, [offsite]))).toMatchObject({ segments: 0, removed: 1 });
+    expect(primary.storage.blobs.has(merged)).toBe(false);
   });
 
   it("copies a merged stretch of the log to a vault that lacks any of it, and to no vault that holds its segments", async () => {
